@@ -1,0 +1,106 @@
+"""Findings: what is wrong with one item, under a stable code; told, counted and listed, never raised."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Weight = Literal["damage", "set-aside", "note"]
+
+
+class FindingKind(msgspec.Struct, frozen=True):
+    """What a code means and what to do about it. Weight: damage and set-aside make the exit status 3, notes do not."""
+
+    weight: Weight
+    meaning: str
+    way_out: str
+
+
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One fact about one item. `path` is as given; `track` a public id; `container` a name."""
+
+    code: str
+    path: str
+    fact: str
+    track: str | None = None
+    container: str | None = None
+
+    @property
+    def kind(self) -> FindingKind:
+        """The entry of FINDING_KINDS for this code."""
+        return FINDING_KINDS[self.code]
+
+    @property
+    def way_out(self) -> str:
+        """What to do next."""
+        return self.kind.way_out
+
+
+_REPLACE = "Replace the file with a whole copy and add it again."
+_HEAL = "Take the bytes again from the torrent or another mirror; fonoteca verify names every file that needs it."
+
+# Documented in docs/findings.md, one row a code; a test compares the two.
+FINDING_KINDS: dict[str, FindingKind] = {
+    # files that come in: set aside
+    "empty-file": FindingKind("set-aside", "The file has no bytes.", _REPLACE),
+    "unreadable-file": FindingKind("set-aside", "The file or folder cannot be opened or read.", "Give this user the right to read it and add it again."),
+    "not-audio": FindingKind("set-aside", "The name says audio, the content is no format that is kept.", "Check what the file is; convert it, or leave it out."),
+    "truncated": FindingKind("set-aside", "The stream ends before its end.", _REPLACE),
+    "corrupt": FindingKind("set-aside", "A checksum, a sequence number or a frame does not fit.", _REPLACE),
+    "no-sound": FindingKind("set-aside", "There are headers but no audio.", _REPLACE),
+    "decode-failed": FindingKind("set-aside", "The decoder cannot read the stream to its end.", _REPLACE),
+    "duration-mismatch": FindingKind("set-aside", "The decoded length is not the length that the file declares.", _REPLACE),
+    "silent": FindingKind("set-aside", "Every sample is silence.", "Check the recording; replace it with one that can be heard, or leave it out."),
+    "changed-while-read": FindingKind("set-aside", "The file changed while it was read.", "Wait until nothing writes to it and add it again."),
+    "link-loop": FindingKind("set-aside", "The link leads back to a folder above it.", "Remove the link, or add its target by itself."),
+    "dangling-link": FindingKind("set-aside", "The link leads nowhere.", "Remove the link, or put its target back."),
+    "source-missing": FindingKind("set-aside", "A file that was added is no longer there.", "Put it back and build again, or add its new place."),
+    "source-changed": FindingKind("set-aside", "A file is no longer what was added.", "Add it again; build takes the new bytes."),
+    "encode-failed": FindingKind("set-aside", "The encoder could not make the file.", "The source is kept. Check it with a player; report it if it plays."),
+    "encode-check-failed": FindingKind("set-aside", "The encoded file differs from its source by more than is allowed.", "The source is kept. Listen to both; report it."),
+    "patch-failed": FindingKind("set-aside", "The patch does not restore the file as it came.", "The file is kept as it came. Report it with the file's first 64 kB."),
+    # rows of plays and metadata: set aside
+    "bad-row": FindingKind("set-aside", "A line of a table or of JSON lines cannot be used.", "Mend the line and add the file again; good lines are in."),
+    "unknown-track": FindingKind("set-aside", "A line names no track that is known.", "Add the track first, or give more of its keys."),
+    # notes: the item is used
+    "odd-comment": FindingKind("note", "A tag has no '=' or is not UTF-8.", "Nothing to do: the raw tags are kept."),
+    "bad-isrc": FindingKind("note", "An ISRC is not well formed.", "Mend the tag, or leave it: it is kept as given and not used."),
+    "chained-stream": FindingKind("note", "Several Ogg streams follow one another in one file.", "Nothing to do: it is kept as it came."),
+    "multiplexed-stream": FindingKind("note", "Other streams are interleaved with the audio.", "Nothing to do: it is kept as it came."),
+    "trailing-data": FindingKind("note", "Bytes follow the end of the audio.", "Nothing to do: they are kept."),
+    "leading-data": FindingKind("note", "Bytes that belong to no known header come before the audio.", "Nothing to do: they are kept."),
+    "negative-granule": FindingKind("note", "The first page starts before time zero.", "Nothing to do: it is decoded with a second decoder."),
+    "odd-stream": FindingKind("note", "The stream breaks a rule of its format that decoders forgive.", "Nothing to do: it is kept as it came."),
+    "bad-tags": FindingKind("note", "The tags cannot be read.", "Nothing to do: the sound is used; give --metadata for names."),
+    "bad-picture": FindingKind("note", "An embedded picture is no picture or too large.", "Nothing to do: it is left out."),
+    "duplicate-file": FindingKind("note", "Another file has the same bytes.", "Nothing to do: one is kept."),
+    "duplicate-sound": FindingKind("note", "Another file has the same sound under other tags.", "Nothing to do: one is kept."),
+    "unknown-rights": FindingKind("note", "The rights statement is no known licence.", "Give a licence with --rights or a sidecar; until then the item is kept and not published."),
+    # what verify finds: damage
+    "missing": FindingKind("damage", "A file that should be here is not.", _HEAL),
+    "extra": FindingKind("damage", "A file is here that is on no list.", "Move it away; nothing refers to it."),
+    "changed": FindingKind("damage", "The bytes are not those that were written.", _HEAL),
+    "wrong-size": FindingKind("damage", "The file is shorter or longer than what was written.", _HEAL),
+    "unreadable": FindingKind("damage", "The file cannot be read back.", "Check the disk (dmesg, smartctl), then take the bytes again from the torrent or another mirror."),
+    "bad-list": FindingKind("damage", "A list of checksums, torrents or records cannot be read.", _HEAL),
+    "bad-signature": FindingKind("damage", "The signature does not fit what it signs.", "Do not trust this release; fetch it again from its publisher."),
+    "bad-database": FindingKind("damage", "A catalogue or ledger fails its integrity check.", "Restore it from a copy, or rebuild it from the containers."),
+    "bad-torrent": FindingKind("damage", "A torrent does not describe the bytes beside it.", _HEAL),
+    # oddities of other people's containers
+    "aac-line": FindingKind("damage", "A line of a metadata file is no record.", "Nothing to do: it is set aside, the other lines are read."),
+    "aac-order": FindingKind("note", "Lines are not sorted by AACID.", "Nothing to do."),
+    "aac-range": FindingKind("note", "A record lies outside the range in the file's name, or the name has no proper range.", "Nothing to do."),
+    "aac-repeated": FindingKind("note", "The same line stands twice.", "Nothing to do: it is read once."),
+    "aac-collections": FindingKind("note", "Records of several collections share a file.", "Nothing to do."),
+    "aac-name": FindingKind("note", "An AACID has an odd form: too long, an empty id, or '__' inside it.", "Nothing to do."),
+    "aac-text": FindingKind("note", "A byte order mark, CRLF, or no newline at the end.", "Nothing to do."),
+    "aac-seek-table": FindingKind("note", "The seek table is missing, cut or does not fit the frames.", "Nothing to do: frames are scanned instead."),
+    "aac-frame": FindingKind("damage", "A Zstandard frame is damaged or cut.", _HEAL),
+    "aac-member": FindingKind("damage", "A member of the data folder is missing, extra or has no bytes.", _HEAL),
+}  # fmt: skip
+
+
+def counts_as_damage(finding: Finding) -> bool:
+    """Whether this finding makes the exit status 3."""
+    return finding.kind.weight != "note"

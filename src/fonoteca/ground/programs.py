@@ -1,0 +1,37 @@
+"""The only module that starts other programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from fonoteca.ground.errors import ProgramError
+
+
+def has_program(name: str) -> bool:
+    """Whether `name` is on PATH."""
+    return shutil.which(name) is not None
+
+
+def run_program(
+    arguments: Sequence[str | Path], *, timeout_s: float, stdin: bytes | None = None, cwd: Path | None = None
+) -> bytes:
+    """Its standard output; ProgramError with its own words when it is missing, fails or takes too long."""
+    name = str(arguments[0])
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            [str(part) for part in arguments], input=stdin, cwd=cwd, env=environment,
+            capture_output=True, timeout=timeout_s, check=False,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise ProgramError(f"{name} is not installed", f"On Debian: apt-get install {name}.") from error
+    except subprocess.TimeoutExpired as error:
+        raise ProgramError(f"{name} did not finish within {timeout_s:.0f} s", "Try again with less load.") from error
+    if done.returncode:
+        words = done.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
+        raise ProgramError(f"{name} ended with status {done.returncode}: {' / '.join(words)}", f"Run it by hand: {arguments}")
+    return done.stdout
