@@ -1,0 +1,243 @@
+"""Whole decode of one recording: exact sample count, loudness, peak, silence, and what the decoder could not read.
+
+Sample counts follow each format: Vorbis by its granule positions, cut at the end and, where the first page says so, at the
+start (as libvorbis does); Opus at 48 kHz without pre-skip, header gain applied; MP3 without the delay and padding that a Xing or
+LAME frame declares, else all frames; M4A by its edit list; ADTS, which declares nothing, with the encoder's priming.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import av.logging
+import msgspec
+import numpy as np
+import soundfile
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+
+from fonoteca.audio.loudness import SILENT_PEAK, LoudnessMeter
+from fonoteca.ground.findings import Finding
+from fonoteca.ground.things import OGG_FORMATS, AudioFormat
+
+_DEMUXERS: dict[AudioFormat, str] = {
+    "ogg-vorbis": "ogg", "ogg-opus": "ogg", "flac": "flac", "mp3": "mp3", "aac": "aac", "m4a": "mov", "wav": "wav",
+}  # fmt: skip
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_W64_START = b"riff\x2e\x91\xcf\x11"
+_LOGS_KEPT = 100
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """What a full decode gives. `samples` per channel; loudness in LUFS; `sample_peak` linear, 1.0 is full scale.
+
+    `loudness_lufs` is None below the gate, under 400 ms, and where rate or layout change midway. `md5`: FLAC only, of the
+    interleaved little-endian samples as STREAMINFO has it.
+    """
+
+    samples: int
+    sample_rate: int
+    channels: int
+    loudness_lufs: float | None
+    sample_peak: float
+    is_silent: bool
+    md5: str | None
+    findings: tuple[Finding, ...]
+
+
+def decode_audio(source: bytes | Path, *, path: str, format: AudioFormat, md5: bool = False) -> Decoded:
+    """Decode all of `source` in one thread with flat memory; damage is a `decode-failed` finding, nothing is raised for it."""
+    problems: list[str] = []
+    meter = LoudnessMeter()
+    count = _SampleCount()
+    digest = SampleDigest() if md5 and format == "flac" else None
+    try:
+        with open_source(source) as file:
+            for frame in decode_frames(file, format, problems):
+                count.add(frame)
+                meter.add(frame)
+                if digest:
+                    digest.add(frame)
+    except OSError as error:
+        found: tuple[Finding, ...] = (Finding("unreadable-file", path, error.strerror or str(error)),)
+    else:
+        found = tuple(_judge(problems, count.samples, path))
+    return Decoded(
+        samples=count.samples,
+        sample_rate=count.sample_rate,
+        channels=count.channels,
+        loudness_lufs=meter.finish(),
+        sample_peak=meter.peak,
+        is_silent=bool(count.samples) and meter.peak < SILENT_PEAK,
+        md5=digest.hexdigest() if digest and not problems else None,
+        findings=found,
+    )
+
+
+def open_source(source: bytes | Path) -> BinaryIO:
+    """A file object over bytes, or over a path without any meaning FFmpeg gives to names."""
+    return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+
+
+def decode_frames(file: BinaryIO, format: AudioFormat, problems: list[str]) -> Iterator[AudioFrame]:
+    """Every frame of the recording, pts counted in samples from 0; what goes wrong is appended to `problems`.
+
+    FFmpeg first; libsndfile where FFmpeg cannot start an Ogg stream, say because of a negative first granule position.
+    """
+    position = 0
+    for frame in _decode_by_ffmpeg(file, format, problems):
+        position = _place(frame, position)
+        yield frame
+    if problems and not position and format in OGG_FORMATS:
+        file.seek(0)
+        rescued: list[str] = []
+        for frame in _decode_by_libsndfile(file, rescued):
+            position = _place(frame, position)
+            yield frame
+        if position:
+            problems[:] = rescued
+
+
+def _place(frame: AudioFrame, position: int) -> int:
+    frame.pts = position
+    return position + frame.samples
+
+
+def _judge(problems: list[str], samples: int, path: str) -> Iterator[Finding]:
+    if problems:
+        more = f" (and {len(problems) - 1} more times)" if len(problems) > 1 else ""
+        yield Finding("decode-failed", path, f"{problems[0]}{more}; {samples} samples were read")
+    elif not samples:
+        yield Finding("no-sound", path, "the decoder gives no samples")
+
+
+class _SampleCount:
+    """Samples per channel at the rate of the first frame."""
+
+    def __init__(self) -> None:
+        self.samples = self.sample_rate = self.channels = 0
+
+    def add(self, frame: AudioFrame) -> None:
+        if not self.sample_rate:
+            self.sample_rate, self.channels = frame.sample_rate, frame.layout.nb_channels
+        if frame.sample_rate == self.sample_rate:
+            self.samples += frame.samples
+        else:
+            self.samples += round(frame.samples * self.sample_rate / frame.sample_rate)
+
+
+class SampleDigest:
+    """MD5 over samples as FLAC's STREAMINFO defines it; the width of a sample is told by FFmpeg's format and shift."""
+
+    def __init__(self) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def add(self, frame: AudioFrame) -> None:
+        """Digest one frame that came out of FFmpeg's FLAC decoder."""
+        samples = frame.to_ndarray()
+        if frame.format.is_planar:
+            samples = samples.T
+        bits = frame.opaque if isinstance(frame.opaque, int) else samples.itemsize * 8
+        samples = np.ascontiguousarray(samples).reshape(-1) >> (samples.itemsize * 8 - bits)
+        width = (bits + 7) // 8
+        if width == samples.itemsize:
+            self._md5.update(samples)
+        else:
+            self._md5.update(samples.view(np.uint8).reshape(-1, samples.itemsize)[:, :width].tobytes())
+
+    def hexdigest(self) -> str:
+        """Lower-case hex."""
+        return self._md5.hexdigest()
+
+
+@contextmanager
+def _hear_ffmpeg() -> Iterator[list[tuple[int, str, str]]]:
+    """FFmpeg's own error lines of this thread, which otherwise would be lost or printed."""
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as logs:
+            yield logs
+    finally:
+        av.logging.set_level(before)
+
+
+def _decode_by_ffmpeg(file: BinaryIO, format: AudioFormat, problems: list[str]) -> Iterator[AudioFrame]:
+    with _hear_ffmpeg() as logs:
+        try:
+            with av.open(file, format=_choose_demuxer(file, format), metadata_errors="replace", buffer_size=1 << 17) as container:
+                if not container.streams.audio:
+                    problems.append("no audio stream")
+                    return
+                stream = container.streams.audio[0]
+                stream.codec_context.thread_count = 1
+                stream.codec_context.options = {"err_detect": "crccheck"}
+                bits = _flac_bits(stream) if format == "flac" else None
+                for frame in _decode_packets(container, stream, problems, logs):
+                    frame.opaque = bits
+                    whole = _cut_before_zero(frame) if format == "ogg-vorbis" else frame
+                    if whole is not None and whole.samples:
+                        yield whole
+        except (av.FFmpegError, ValueError, ArithmeticError) as error:
+            problems.append(_words(error, logs))
+
+
+def _decode_packets(
+    container: av.container.InputContainer, stream: AudioStream, problems: list[str], logs: list[tuple[int, str, str]]
+) -> Iterator[AudioFrame]:
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()  # type: ignore[misc]
+        except av.EOFError:
+            return
+        except (av.FFmpegError, ValueError) as error:
+            problems.append(_words(error, logs))
+        del logs[:-_LOGS_KEPT]
+
+
+def _words(error: Exception, logs: list[tuple[int, str, str]]) -> str:
+    said = f"{logs[-1][1]}: {logs[-1][2].strip()}" if logs else ""
+    logs.clear()
+    return said or getattr(error, "strerror", None) or str(error)
+
+
+def _choose_demuxer(file: BinaryIO, format: AudioFormat) -> str:
+    start = file.read(len(_W64_START))
+    file.seek(0)
+    return "w64" if start == _W64_START else _DEMUXERS[format]
+
+
+def _flac_bits(stream: AudioStream) -> int | None:
+    """Bits per sample out of STREAMINFO (20 bits rate, 3 bits channels, 5 bits width less one, from byte 10)."""
+    info = stream.codec_context.extradata
+    return ((info[12] & 1) << 4 | info[13] >> 4) + 1 if info and len(info) >= 34 else None
+
+
+def _cut_before_zero(frame: AudioFrame) -> AudioFrame | None:
+    """A first Vorbis page with fewer samples in its granule than in its packets starts before zero; FFmpeg leaves those in."""
+    if frame.pts is None or frame.pts >= 0:
+        return frame
+    if frame.pts + frame.samples <= 0:
+        return None
+    kept = np.ascontiguousarray(frame.to_ndarray()[:, -frame.pts :])
+    shorter = AudioFrame.from_ndarray(kept, format=frame.format.name, layout=frame.layout.name)
+    shorter.sample_rate, shorter.time_base = frame.sample_rate, frame.time_base
+    return shorter
+
+
+def _decode_by_libsndfile(file: BinaryIO, problems: list[str]) -> Iterator[AudioFrame]:
+    try:
+        with soundfile.SoundFile(file) as sound:
+            for block in sound.blocks(sound.samplerate, dtype="float32", always_2d=True):
+                samples = np.ascontiguousarray(block.T)
+                frame = AudioFrame.from_ndarray(samples, format="fltp", layout=_LAYOUTS[sound.channels])
+                frame.sample_rate = sound.samplerate
+                yield frame
+    except (soundfile.SoundFileError, KeyError, ValueError) as error:
+        problems.append(f"libsndfile: {error}")
