@@ -1,0 +1,27 @@
+"""The torrents room: .torrent files written and read, torrents.json, the feed."""
+
+from fonoteca.torrents.feed import write_feed
+from fonoteca.torrents.listing import TorrentEntry, describe_torrent, read_torrents_json, write_torrents_json
+from fonoteca.torrents.metainfo import TorrentMeasure, TorrentOptions, magnet_link, make_hybrid_torrent, make_torrent, path_order
+from fonoteca.torrents.pieces import TORRENT_LIMIT_BYTES, check_piece_length, choose_piece_length
+from fonoteca.torrents.reading import TorrentFile, TorrentInfo, read_torrent
+
+__all__ = [
+    "TORRENT_LIMIT_BYTES",
+    "TorrentEntry",
+    "TorrentFile",
+    "TorrentInfo",
+    "TorrentMeasure",
+    "TorrentOptions",
+    "check_piece_length",
+    "choose_piece_length",
+    "describe_torrent",
+    "magnet_link",
+    "make_hybrid_torrent",
+    "make_torrent",
+    "path_order",
+    "read_torrent",
+    "read_torrents_json",
+    "write_feed",
+    "write_torrents_json",
+]

@@ -1,0 +1,56 @@
+"""An RSS 2.0 feed with one enclosure a torrent, which BitTorrent clients can follow by themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from xml.sax.saxutils import escape, quoteattr
+
+from fonoteca.torrents.listing import TorrentEntry
+
+# Everything that XML 1.0 (section 2.2) cannot hold, not even escaped.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write_feed(title: str, link: str, description: str, entries: Iterable[TorrentEntry], published: datetime) -> bytes:
+    """The feed as UTF-8; `published` dates the channel, and the items that have no date of their own. Always valid XML."""
+    items = "".join(_item(entry, published) for entry in entries)
+    channel = _element("title", title) + _element("link", link) + _element("description", description)
+    channel += _element("pubDate", _rfc822(published))
+    return (f'<?xml version="1.0" encoding="UTF-8"?>\n<rss version="2.0">\n<channel>\n{channel}{items}</channel>\n</rss>\n').encode()
+
+
+def _item(entry: TorrentEntry, published: datetime) -> str:
+    kind = "metadata" if entry.is_metadata else "data"
+    state = "obsolete " if entry.obsolete else ""
+    fact = f"{state}{kind}, {entry.num_files} files, {entry.data_size} bytes, infohash {entry.btih}"
+    url = quoteattr(_clean(entry.url))
+    return (
+        f"<item>\n{_element('title', entry.display_name)}{_element('link', entry.url)}{_element('description', fact)}"
+        f"{_element('category', entry.group_name)}"
+        f'<guid isPermaLink="false">urn:btih:{escape(_clean(entry.btih))}</guid>\n'
+        f"{_element('pubDate', _rfc822(_entry_date(entry, published)))}"
+        f'<enclosure url={url} length="{entry.torrent_size}" type="application/x-bittorrent"/>\n</item>\n'
+    )
+
+
+def _entry_date(entry: TorrentEntry, published: datetime) -> datetime:
+    try:
+        found = datetime.fromisoformat(entry.added_to_torrents_list_at)
+    except ValueError:
+        return published
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _rfc822(moment: datetime) -> str:
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
+def _element(name: str, text: str) -> str:
+    return f"<{name}>{escape(_clean(text))}</{name}>\n"
+
+
+def _clean(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,100 @@
+"""torrents.json: the list of torrents that mirrors read to choose what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+
+import msgspec
+import shortuuid
+
+from fonoteca.ground.errors import TorrentFormatError
+from fonoteca.ground.findings import Finding
+from fonoteca.torrents.metainfo import magnet_link
+from fonoteca.torrents.reading import TorrentInfo
+
+
+class TorrentEntry(msgspec.Struct, frozen=True):
+    """One torrent, its fields in the order that existing mirrors know. Sizes in bytes; `torrent_size` is that of the .torrent;
+    dates are YYYY-MM-DD; what a static release cannot know (seeders …) is 0, false or null.
+    """
+
+    url: str
+    top_level_group_name: str = ""
+    group_name: str = ""
+    display_name: str = ""
+    added_to_torrents_list_at: str = ""
+    is_metadata: bool = False
+    btih: str = ""
+    magnet_link: str = ""
+    torrent_size: int = 0
+    num_files: int = 0
+    data_size: int = 0
+    aa_currently_seeding: bool = False
+    obsolete: bool = False
+    embargo: bool = False
+    seeders: int = 0
+    leechers: int = 0
+    completed: int = 0
+    stats_scraped_at: str | None = None
+    partially_broken: bool = False
+    random: str = ""
+
+
+def describe_torrent(
+    info: TorrentInfo, *, url: str, display_name: str, group: tuple[str, str], added_on: str, is_metadata: bool, obsolete: bool = False
+) -> TorrentEntry:
+    """The entry of a torrent of our own. `group` is (top level, group); `random` comes from the infohash, so a release stays the same."""
+    return TorrentEntry(
+        url=url,
+        top_level_group_name=group[0],
+        group_name=group[1],
+        display_name=display_name,
+        added_to_torrents_list_at=added_on,
+        is_metadata=is_metadata,
+        btih=info.infohash,
+        magnet_link=magnet_link(info.infohash, info.name, info.trackers, info.web_seeds),
+        torrent_size=info.torrent_bytes,
+        num_files=info.file_count,
+        data_size=info.data_bytes,
+        obsolete=obsolete,
+        random=draw_random(info.infohash),
+    )
+
+
+def draw_random(infohash: str) -> str:
+    """22 characters that look drawn by lot and are always the same for one torrent; mirrors sort by them to spread their choices."""
+    digest = hashlib.sha256(b"torrents.json random\0" + infohash.encode()).digest()
+    return str(shortuuid.encode(uuid.UUID(bytes=digest[:16])))
+
+
+def write_torrents_json(entries: Iterable[TorrentEntry]) -> bytes:
+    """A JSON array, one entry a line, sorted by group, name and infohash."""
+    ordered = sorted(entries, key=lambda entry: (entry.top_level_group_name, entry.group_name, entry.display_name, entry.btih))
+    lines = b",\n".join(map(msgspec.json.encode, ordered))
+    return b"[\n" + lines + b"\n]\n" if lines else b"[]\n"
+
+
+def read_torrents_json(data: bytes, path: str = "torrents.json") -> tuple[list[TorrentEntry], list[Finding]]:
+    """Entries as other archives write them too: unknown fields are passed over, missing and null ones take their neutral value,
+    numbers may be text. An entry that cannot be used is a finding; TorrentFormatError where there is no array at all.
+    """
+    try:
+        raw_entries = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise TorrentFormatError(f"{path} is no JSON array: {error}", "Fetch it again.") from error
+    entries: list[TorrentEntry] = []
+    findings: list[Finding] = []
+    for number, raw in enumerate(raw_entries):
+        try:
+            entries.append(_read_entry(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            findings.append(Finding("bad-list", path, f"entry {number}: {error}"))
+    return entries, findings
+
+
+def _read_entry(raw: msgspec.Raw) -> TorrentEntry:
+    fields = msgspec.json.decode(raw, type=dict[str, object])
+    given = {name: value for name, value in fields.items() if value is not None}
+    return msgspec.convert(given, TorrentEntry, strict=False)
