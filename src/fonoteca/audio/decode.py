@@ -29,7 +29,7 @@ from fonoteca.ground.things import OGG_FORMATS, AudioFormat
 _DEMUXERS: dict[AudioFormat, str] = {
     "ogg-vorbis": "ogg", "ogg-opus": "ogg", "flac": "flac", "mp3": "mp3", "aac": "aac", "m4a": "mov", "wav": "wav",
 }  # fmt: skip
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _W64_START = b"riff\x2e\x91\xcf\x11"
 _LOGS_KEPT = 100
 
@@ -56,14 +56,15 @@ def decode_audio(source: bytes | Path, *, path: str, format: AudioFormat, md5: b
     problems: list[str] = []
     meter = LoudnessMeter()
     count = _SampleCount()
-    digest = SampleDigest() if md5 and format == "flac" else None
+    digest: SampleDigest | None = None
     try:
         with open_source(source) as file:
+            digest = SampleDigest(_read_flac_width(file)) if md5 and format == "flac" else None
             for frame in decode_frames(file, format, problems):
                 count.add(frame)
-                meter.add(frame)
                 if digest:
                     digest.add(frame)
+                meter.add(frame)
     except OSError as error:
         found: tuple[Finding, ...] = (Finding("unreadable-file", path, error.strerror or str(error)),)
     else:
@@ -133,19 +134,19 @@ class _SampleCount:
 
 
 class SampleDigest:
-    """MD5 over samples as FLAC's STREAMINFO defines it; the width of a sample is told by FFmpeg's format and shift."""
+    """MD5 over samples as FLAC's STREAMINFO defines it: interleaved, little-endian, of `bits` rounded up to whole bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
         self._md5 = hashlib.md5(usedforsecurity=False)
 
     def add(self, frame: AudioFrame) -> None:
-        """Digest one frame that came out of FFmpeg's FLAC decoder."""
+        """Digest one frame of FFmpeg's FLAC decoder, which aligns samples to the top of 16 or 32 bits."""
         samples = frame.to_ndarray()
         if frame.format.is_planar:
             samples = samples.T
-        bits = frame.opaque if isinstance(frame.opaque, int) else samples.itemsize * 8
-        samples = np.ascontiguousarray(samples).reshape(-1) >> (samples.itemsize * 8 - bits)
-        width = (bits + 7) // 8
+        samples = np.ascontiguousarray(samples).reshape(-1) >> max(0, samples.itemsize * 8 - self._bits)
+        width = (self._bits + 7) // 8
         if width == samples.itemsize:
             self._md5.update(samples)
         else:
@@ -178,9 +179,7 @@ def _decode_by_ffmpeg(file: BinaryIO, format: AudioFormat, problems: list[str]) 
                 stream = container.streams.audio[0]
                 stream.codec_context.thread_count = 1
                 stream.codec_context.options = {"err_detect": "crccheck"}
-                bits = _flac_bits(stream) if format == "flac" else None
                 for frame in _decode_packets(container, stream, problems, logs):
-                    frame.opaque = bits
                     whole = _cut_before_zero(frame) if format == "ogg-vorbis" else frame
                     if whole is not None and whole.samples:
                         yield whole
@@ -213,10 +212,16 @@ def _choose_demuxer(file: BinaryIO, format: AudioFormat) -> str:
     return "w64" if start == _W64_START else _DEMUXERS[format]
 
 
-def _flac_bits(stream: AudioStream) -> int | None:
-    """Bits per sample out of STREAMINFO (20 bits rate, 3 bits channels, 5 bits width less one, from byte 10)."""
-    info = stream.codec_context.extradata
-    return ((info[12] & 1) << 4 | info[13] >> 4) + 1 if info and len(info) >= 34 else None
+def _read_flac_width(file: BinaryIO) -> int:
+    """Bits per sample out of STREAMINFO (20 bits rate, 3 bits channels, 5 bits width less one, from byte 10); 16 if there is none."""
+    start = file.read(10)
+    if start[:3] == b"ID3" and len(start) == 10:
+        file.seek(10 + (start[6] << 21 | start[7] << 14 | start[8] << 7 | start[9]))
+    else:
+        file.seek(0)
+    info = file.read(22)
+    file.seek(0)
+    return ((info[20] & 1) << 4 | info[21] >> 4) + 1 if info[:4] == b"fLaC" and len(info) == 22 else 16
 
 
 def _cut_before_zero(frame: AudioFrame) -> AudioFrame | None:
@@ -236,7 +241,7 @@ def _decode_by_libsndfile(file: BinaryIO, problems: list[str]) -> Iterator[Audio
         with soundfile.SoundFile(file) as sound:
             for block in sound.blocks(sound.samplerate, dtype="float32", always_2d=True):
                 samples = np.ascontiguousarray(block.T)
-                frame = AudioFrame.from_ndarray(samples, format="fltp", layout=_LAYOUTS[sound.channels])
+                frame = AudioFrame.from_ndarray(samples, format="fltp", layout=LAYOUTS[sound.channels])
                 frame.sample_rate = sound.samplerate
                 yield frame
     except (soundfile.SoundFileError, KeyError, ValueError) as error:
