@@ -94,7 +94,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "aac-repeated": FindingKind("note", "The same line stands twice.", "Nothing to do: it is read once."),
     "aac-collections": FindingKind("note", "Records of several collections share a file.", "Nothing to do."),
     "aac-name": FindingKind("note", "An AACID has an odd form: too long, an empty id, or '__' inside it.", "Nothing to do."),
-    "aac-text": FindingKind("note", "A byte order mark, CRLF, or no newline at the end.", "Nothing to do."),
+    "aac-text": FindingKind("note", "A byte order mark, CRLF, a blank line, or no newline at the end.", "Nothing to do."),
     "aac-seek-table": FindingKind("note", "The seek table is missing, cut or does not fit the frames.", "Nothing to do: frames are scanned instead."),
     "aac-frame": FindingKind("damage", "A Zstandard frame is damaged or cut.", _HEAL),
     "aac-member": FindingKind("damage", "A member of the data folder is missing, extra or has no bytes.", _HEAL),
