@@ -1,0 +1,65 @@
+"""Lines of plain or Zstandard-compressed files, streaming, with bounded memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from backports import zstd
+
+from fonoteca.ground.errors import translate_os_errors
+
+LONGEST_LINE = 64 << 20
+_ZSTD_SUFFIXES = (".zst", ".zstd")
+
+
+class Line:
+    """One line with its number from 1; `fault` says why its bytes cannot be used."""
+
+    __slots__ = ("content", "fault", "number")
+
+    def __init__(self, number: int, content: bytes, fault: str | None = None) -> None:
+        self.number = number
+        self.content = content
+        self.fault = fault
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """`path` to read, decompressed across all frames where its name ends in .zst or .zstd."""
+    with translate_os_errors(path):
+        file = open(path, "rb")
+    if path.name.lower().endswith(_ZSTD_SUFFIXES):
+        return io.BufferedReader(cast("io.RawIOBase", zstd.ZstdFile(file)), 1 << 17)
+    return file
+
+
+def read_lines(file: BinaryIO, longest: int = LONGEST_LINE) -> Iterator[Line]:
+    """Each line without its end (LF or CRLF) and without a byte order mark.
+
+    A line over `longest` bytes is skipped and given empty with its fault; so is what follows where compression is damaged or cut.
+    """
+    number = 0
+    while True:
+        number += 1
+        try:
+            content = file.readline(longest + 1)
+            if len(content) > longest and not content.endswith(b"\n"):
+                _skip_line(file)
+                yield Line(number, b"", f"the line has more than {longest:,} bytes")
+                continue
+        except (zstd.ZstdError, EOFError) as error:
+            yield Line(number, b"", f"the compressed file is damaged or cut here: {error}")
+            return
+        if not content:
+            return
+        if number == 1:
+            content = content.removeprefix(b"\xef\xbb\xbf")
+        yield Line(number, content.rstrip(b"\r\n"))
+
+
+def _skip_line(file: BinaryIO) -> None:
+    while chunk := file.readline(1 << 20):
+        if chunk.endswith(b"\n"):
+            return

@@ -1,0 +1,291 @@
+"""The working catalogue: every known track, held or not, in one SQLite file with one writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from fonoteca.catalogue.identifiers import is_public_id, wanted_track_id_of
+from fonoteca.catalogue.names import check_number, check_score, clean_optional, clean_text
+from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, popularity_of_plays
+from fonoteca.catalogue.reading import find_track_ids, iterate_records, iterate_selection, read_record
+from fonoteca.catalogue.records import FileRow, RightsCount, RightsRow, RightsSource, SelectionRow, Tombstone, TrackRecord
+from fonoteca.catalogue.schema import APPLICATION_ID, MIGRATIONS
+from fonoteca.catalogue.statements import Statements
+from fonoteca.catalogue.tables import MetadataRow
+from fonoteca.catalogue.writing import TrackWriter, changed_record
+from fonoteca.ground.database import open_database
+from fonoteca.ground.errors import NotFoundError, UsageError
+from fonoteca.ground.things import Status
+
+_PUT_FILE = """
+INSERT INTO files (track, aacid, container, sha256, size, format, tier, is_derived, source_sha256, essence_sha256,
+  is_original_restorable, is_public) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (aacid) DO UPDATE SET track = excluded.track, container = excluded.container, sha256 = excluded.sha256,
+  size = excluded.size, format = excluded.format, tier = excluded.tier, is_derived = excluded.is_derived,
+  source_sha256 = excluded.source_sha256, essence_sha256 = excluded.essence_sha256,
+  is_original_restorable = excluded.is_original_restorable, is_public = excluded.is_public
+"""
+_FILES = """
+SELECT f.aacid, c.name, c.collection, lower(hex(f.sha256)), f.size, f.format, f.tier, f.is_derived, lower(hex(f.source_sha256)),
+  lower(hex(f.essence_sha256)), f.is_original_restorable, f.is_public, t.id
+FROM files f JOIN containers c USING (container) JOIN tracks t USING (track)
+"""
+
+
+class Catalogue:
+    """One open catalogue. Writing calls are atomic each; thousands of them belong in one `transaction()`.
+
+    Nothing here is for use by two threads at once. DatabaseError where the file is damaged or newer.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self.statements = Statements(open_database(path, APPLICATION_ID, MIGRATIONS, read_only=read_only), path)
+        self._writer = TrackWriter(self.statements)
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """A new, empty catalogue at `path`; an existing one is opened and left as it is."""
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path, read_only: bool = False) -> Self:
+        """The catalogue at `path`; NotFoundError where there is none."""
+        if not path.is_file():
+            raise NotFoundError(f"there is no catalogue at {path}", "Make an archive with: fonoteca init DIR")
+        return cls(path, read_only=read_only)
+
+    def close(self) -> None:
+        """Close the file; repeated calls are harmless."""
+        self.statements.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All that is written inside, or nothing of it; inside another one it is part of that one."""
+        return self.statements.transaction()
+
+    # tracks
+
+    def put_track(self, record: TrackRecord, *, keep_metadata: bool = False) -> None:
+        """Insert or wholly replace the track of this id; idempotent.
+
+        `keep_metadata`: fields that apply_metadata, set_popularity or set_rights set before stay, so that a
+        source added again does not undo them. FormatError where a value cannot be stored.
+        """
+        with self.transaction():
+            self._writer.put(self._with_kept_fields(record) if keep_metadata else record)
+
+    def _with_kept_fields(self, record: TrackRecord) -> TrackRecord:
+        fields = self.provenance(record.id)
+        former = self.get_track(record.id) if fields else None
+        return record if former is None else changed_record(record, {name: getattr(former, name) for name in fields})
+
+    def get_track(self, track_id: str) -> TrackRecord | None:
+        """The record of one public id, or None."""
+        return read_record(self.statements, track_id)
+
+    def iter_tracks(self, after: str | None = None) -> Iterator[TrackRecord]:
+        """Every record sorted by public id, from behind `after`; streams."""
+        return iterate_records(self.statements, after)
+
+    def find_tracks(self, text: str) -> list[str]:
+        """Sorted public ids that `text` names: id, AACID, ISRC, MBID, SHA-256 or exact title (NFC, case folded)."""
+        return find_track_ids(self.statements, text)
+
+    def iter_selection(self) -> Iterator[SelectionRow]:
+        """The columns that planning needs, one row a track, sorted by public id; streams."""
+        return iterate_selection(self.statements)
+
+    # metadata from elsewhere
+
+    def apply_metadata(self, track_id: str, row: MetadataRow, *, rights_uri: str | None = None, source: str = "metadata") -> None:
+        """Set the fields that the row gives, and only those; the provenance of each is kept. Idempotent.
+
+        `rights_uri` is what the row's `rights` statement was found to mean; a sidecar of the file itself goes before it.
+        """
+        record, changes = self._known(track_id), row.changes()
+        if isinstance(row.rights, str) and record.rights_from != "sidecar":
+            changes |= {"rights_uri": rights_uri, "rights_text": row.rights, "rights_from": "metadata"}
+        with self.transaction():
+            self._writer.put(changed_record(record, changes))
+            self._note_provenance(track_id, changes, source)
+
+    def add_wanted(self, row: MetadataRow, *, rights_uri: str | None = None, source: str = "metadata") -> str:
+        """A known track that is not held; gives its public id, the same for the same row. A track that is there keeps its status."""
+        changes = row.changes()
+        isrcs = changes.get("isrcs") or ((row.isrc,) if row.isrc else ())
+        recording = changes.get("recording_mbid") or row.mbid
+        names = [changes.get("title") or "", *(changes.get("artists") or ()), changes.get("album") or "", row.path or "", row.id or ""]
+        track_id = row.id if row.id and is_public_id(row.id) else wanted_track_id_of(recording, isrcs, names)
+        with self.transaction():
+            if self.get_track(track_id) is None:
+                self._writer.put(TrackRecord(id=track_id, isrcs=tuple(isrcs), recording_mbid=recording))
+            self.apply_metadata(track_id, row, rights_uri=rights_uri, source=source)
+        return track_id
+
+    def set_popularity(
+        self, track_id: str, *, plays: int | None = None, popularity: float | None = None,
+        plays_at_1: int = PLAYS_AT_1, plays_at_100: int = PLAYS_AT_100, source: str = "plays",
+    ) -> None:  # fmt: skip
+        """Set a count of plays and the score it gives, or a score as it is; a given score goes before the count."""
+        check_number("plays", plays, 0)
+        score = check_score("popularity", popularity)
+        if score is None and plays is not None:
+            score = popularity_of_plays(plays, plays_at_1, plays_at_100)
+        with self.transaction():
+            self._change(track_id, "popularity = ?, plays = coalesce(?, plays)", (score, plays))
+            self._note_provenance(track_id, ["popularity"] if plays is None else ["popularity", "plays"], source)
+
+    def set_rights(
+        self, track_id: str, uri: str | None, *, text: str | None, rights_from: RightsSource, attribution: str | None = None
+    ) -> None:
+        """Set what is known of a track's rights, as one statement."""
+        with self.transaction():
+            rights = self._writer.named_row("rights", "rights", "uri", clean_optional(uri))
+            columns = (rights, clean_optional(text), rights_from, clean_optional(attribution))
+            self._change(track_id, "rights = ?, rights_text = ?, rights_from = ?, attribution = ?", columns)
+            self._note_provenance(track_id, ["rights_uri", "rights_text", "rights_from", "attribution"], rights_from)
+
+    def provenance(self, track_id: str) -> dict[str, str]:
+        """Field → source of each value that did not come with the file; sorted by field."""
+        query = "SELECT field, source FROM provenance JOIN tracks USING (track) WHERE id = ? ORDER BY field"
+        return dict(self.statements.rows(query, (track_id,)))
+
+    def _note_provenance(self, track_id: str, fields: Any, source: str) -> None:
+        insert = "INSERT OR REPLACE INTO provenance SELECT track, ?, ? FROM tracks WHERE id = ?"
+        self.statements.run_many(insert, [(field, clean_text(source), track_id) for field in fields])
+
+    def _known(self, track_id: str) -> TrackRecord:
+        record = self.get_track(track_id)
+        if record is None:
+            raise NotFoundError(f"no track has the id {track_id}", "Look it up with: fonoteca show TITLE, ISRC, MBID or hash")
+        return record
+
+    def _change(self, track_id: str, assignments: str, values: tuple[Any, ...]) -> None:
+        self.statements.run(f"UPDATE tracks SET {assignments} WHERE id = ?", (*values, clean_text(track_id)))
+        if not self.statements.connection.changes():
+            self._known(track_id)
+
+    # status, withdrawals
+
+    def set_status(self, track_id: str, status: Status, reason: str | None = None, duplicate_of: str | None = None) -> None:
+        """Say whether the track is held and why not; a withdrawn track stays withdrawn."""
+        if status != "withdrawn" and self.statements.value("SELECT 1 FROM tombstones WHERE track_id = ?", (track_id,)):
+            raise UsageError(f"track {track_id} was withdrawn", "A withdrawal is for good; the tombstone says why.")
+        values = (status, clean_optional(reason), clean_optional(duplicate_of))
+        self._change(track_id, "status = ?, status_reason = ?, duplicate_of = ?", values)
+
+    def tombstone(self, tombstone: Tombstone) -> None:
+        """Withdraw a track for good: status and tombstone in one; idempotent, the first date and reason stay."""
+        with self.transaction():
+            row = (
+                tombstone.track_id,
+                tombstone.code,
+                clean_text(tombstone.reason),
+                tombstone.date,
+                tombstone.fate,
+                tombstone.shows_metadata,
+            )
+            self._change(tombstone.track_id, "status = ?, status_reason = ?", ("withdrawn", clean_text(tombstone.reason)))
+            self.statements.run("INSERT OR IGNORE INTO tombstones VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def tombstones(self) -> list[Tombstone]:
+        """Every withdrawal, sorted by track id."""
+        query = "SELECT track_id, reason, date, code, fate, shows_metadata FROM tombstones ORDER BY track_id"
+        return [
+            Tombstone(track_id=i, reason=r, date=d, code=c, fate=f, shows_metadata=bool(s))
+            for i, r, d, c, f, s in self.statements.rows(query)
+        ]
+
+    # files, pictures, rights
+
+    def put_file(self, track_id: str, file: FileRow) -> None:
+        """Record where a held file of a track lies; idempotent by AACID. The track's status is not touched."""
+        with self.transaction():
+            track = self.statements.value("SELECT track FROM tracks WHERE id = ?", (track_id,))
+            if track is None:
+                self._known(track_id)
+            self.statements.run("INSERT OR IGNORE INTO containers (name, collection) VALUES (?, ?)", (file.container, file.collection))
+            container = self.statements.value("SELECT container FROM containers WHERE name = ?", (file.container,))
+            source, essence = (None if text is None else bytes.fromhex(text) for text in (file.source_sha256, file.essence_sha256))
+            row = (
+                track, file.aacid, container, bytes.fromhex(file.sha256), file.size, file.format, file.tier, file.is_derived,
+                source, essence, file.is_original_restorable, file.is_public,
+            )  # fmt: skip
+            self.statements.run(_PUT_FILE, row)
+
+    def drop_container(self, name: str) -> int:
+        """Forget a container and where its files lay; gives how many files those were."""
+        with self.transaction():
+            container = self.statements.value("SELECT container FROM containers WHERE name = ?", (name,))
+            self.statements.run("DELETE FROM files WHERE container = ?", (container,))
+            dropped: int = self.statements.connection.changes()
+            self.statements.run("DELETE FROM containers WHERE container = ?", (container,))
+        return dropped
+
+    def files_of(self, track_id: str) -> list[FileRow]:
+        """The held files of a track, in order of AACID."""
+        return [_file_row(row)[1] for row in self.statements.rows(_FILES + "WHERE t.id = ? ORDER BY f.aacid", (track_id,))]
+
+    def iter_files(self, container: str | None = None) -> Iterator[tuple[str, FileRow]]:
+        """(track id, file) in order of AACID, of one container or of all; streams."""
+        condition, bindings = ("WHERE c.name = ? ", (container,)) if container is not None else ("", ())
+        for row in self.statements.rows(f"{_FILES}{condition}ORDER BY f.aacid", bindings):
+            yield _file_row(row)
+
+    def put_picture(self, sha256: str, mime: str | None, width: int | None, height: int | None, size: int | None) -> None:
+        """Record what is known of one picture; idempotent."""
+        upsert = (
+            "INSERT INTO pictures (sha256, mime, width, height, size) VALUES (?, ?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET "
+            "mime = excluded.mime, width = excluded.width, height = excluded.height, size = excluded.size"
+        )
+        self.statements.run(upsert, (bytes.fromhex(sha256), clean_optional(mime), width, height, size))
+
+    def put_rights(self, row: RightsRow) -> None:
+        """Record what the table of licences says about one rights URI; until then nothing under it may be published."""
+        upsert = (
+            "INSERT INTO rights (uri, name, may_publish, may_change, attribution_required, why) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (uri) DO UPDATE SET name = excluded.name, may_publish = excluded.may_publish, "
+            "may_change = excluded.may_change, attribution_required = excluded.attribution_required, why = excluded.why"
+        )
+        self.statements.run(upsert, (clean_text(row.uri), row.name, row.may_publish, row.may_change, row.attribution_required, row.why))
+
+    def rights_uris(self) -> list[str]:
+        """Every rights URI that a track was given, sorted."""
+        return [row[0] for row in self.statements.rows("SELECT uri FROM rights ORDER BY uri")]
+
+    # counts
+
+    def count_tracks(self) -> int:
+        """How many tracks are known."""
+        return int(self.statements.value("SELECT count(*) FROM tracks"))
+
+    def counts_by_status(self) -> dict[str, int]:
+        """Status → tracks, only statuses that occur, sorted."""
+        return dict(self.statements.rows("SELECT status, count(*) FROM tracks GROUP BY status ORDER BY status"))
+
+    def counts_by_rights(self) -> list[RightsCount]:
+        """Tracks by rights URI, most first."""
+        query = (
+            "SELECT r.uri, r.name, coalesce(r.may_publish, 0), n FROM (SELECT rights, count(*) AS n FROM tracks GROUP BY rights) "
+            "LEFT JOIN rights r USING (rights) ORDER BY n DESC, r.uri"
+        )
+        return [RightsCount(uri, name, bool(may_publish), count) for uri, name, may_publish, count in self.statements.rows(query)]
+
+
+def _file_row(row: tuple[Any, ...]) -> tuple[str, FileRow]:
+    values = dict(zip(FileRow.__struct_fields__, row[:-1], strict=True))
+    for name in ("is_derived", "is_original_restorable", "is_public"):
+        values[name] = bool(values[name])
+    for name in ("source_sha256", "essence_sha256"):
+        values[name] = values[name] or None
+    return row[-1], FileRow(**values)
