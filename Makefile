@@ -38,7 +38,7 @@ check: venv
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/write_docs.py --check
 
 format: venv
@@ -49,10 +49,10 @@ docs: venv
 	$(BIN)/python tools/write_docs.py
 
 bench: venv programs
-	for script in benchmarks/bench_*.py; do $(BIN)/python "$$script"; done
+	for script in $(wildcard benchmarks/bench_*.py); do PYTHONPATH=tests:tools $(BIN)/python "$$script"; done
 
 fuzz: venv
-	for script in fuzz/fuzz_*.py; do $(BIN)/python "$$script" --seconds $(FUZZ_SECONDS); done
+	for script in $(wildcard fuzz/fuzz_*.py); do PYTHONPATH=tests:tools $(BIN)/python "$$script" --seconds $(FUZZ_SECONDS); done
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -47,7 +47,7 @@ def test_every_finding_code_used_in_the_code_is_known() -> None:
     used = {
         (path.name, call.args[0].value)
         for path in SOURCES
-        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        for call in ast.walk(ast.parse(path.read_text("utf-8"), path))
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Finding"
         if call.args and isinstance(call.args[0], ast.Constant)
     }
@@ -84,7 +84,7 @@ def test_only_the_command_line_prints() -> None:
         str(path.relative_to(ROOT))
         for path in SOURCES
         if "cli" not in path.parts
-        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        for call in ast.walk(ast.parse(path.read_text("utf-8"), path))
         if isinstance(call, ast.Call) and ast.unparse(call.func) in ("print", "sys.stdout.write", "sys.stderr.write")
     ]
     assert speaking == []
