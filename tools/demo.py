@@ -94,8 +94,9 @@ def main() -> int:
     if not (archive / "archive.toml").exists():
         run_fonoteca("init", archive)
     for batch in batches:
-        run_fonoteca("add", batch.folder, *(("--rights", batch.rights) if batch.rights else ()), *here)
-    run_fonoteca("add", "--plays", write_plays(batches, demo / "plays.csv"), *here)
+        rights = ("--rights", batch.rights) if batch.rights else ()
+        plays = ("--plays", write_plays(batches, demo / "plays.csv")) if batch is batches[-1] else ()
+        run_fonoteca("add", batch.folder, *rights, *plays, *here)
     for verb in ("plan", "build", "publish", "verify", "status"):
         run_fonoteca(verb, *here)
     print(describe_next_steps(archive))
