@@ -1,0 +1,137 @@
+"""Logical streams of an Ogg file: which pages belong together, whether they follow one another, and the packets they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from fonoteca.audio.ogg import CONTINUED, FIRST, LAST, NO_GRANULE, Damage, Page, lacing_values
+
+MOST_FACTS = 10
+"""Facts of one kind told about one stream; the rest is left out."""
+
+
+class LogicalStream(NamedTuple):
+    """One stream from its first page on. `link` counts the groups of streams that follow one another in a chained file."""
+
+    serial: int
+    link: int
+    pages: list[Page]
+
+
+class HeaderPacket(NamedTuple):
+    """A packet and where it ends: page by index, lacing values used on that page, offset of the byte behind it."""
+
+    data: bytes
+    first_page: int
+    last_page: int
+    values_used: int
+    end: int
+
+
+def group_streams(pages: Sequence[Page]) -> tuple[list[LogicalStream], list[Damage]]:
+    """Sort pages into logical streams; pages of a stream that never began are told as damage."""
+    damages: list[Damage] = []
+    if pages and _is_single(pages):
+        return [LogicalStream(pages[0].serial, 0, list(pages))], damages
+    streams: list[LogicalStream] = []
+    running: dict[int, LogicalStream] = {}
+    link, is_beginning = -1, False
+    for page in pages:
+        if page.flags & FIRST:
+            if not is_beginning:
+                link, running = link + 1, {}
+            is_beginning = True
+            running[page.serial] = LogicalStream(page.serial, link, [page])
+            streams.append(running[page.serial])
+        elif page.serial in running:
+            is_beginning = False
+            running[page.serial].pages.append(page)
+        elif len(damages) < MOST_FACTS:
+            damages.append(
+                Damage(page.offset, "corrupt", f"the page at byte {page.offset} belongs to stream {page.serial:#x}, which never began")
+            )
+    return streams, damages
+
+
+def _is_single(pages: Sequence[Page]) -> bool:
+    if not pages[0].flags & FIRST:
+        return False
+    serials = {page.serial for page in pages}
+    return len(serials) == 1 and sum(page.flags & FIRST for page in pages) == FIRST
+
+
+def check_sequence(stream: LogicalStream) -> list[Damage]:
+    """Find pages that are missing, repeated or out of order, by their numbers."""
+    pages = stream.pages
+    first = pages[0].sequence
+    numbers = [page.sequence for page in pages]
+    if numbers == list(range(first, first + len(pages))):
+        return []
+    jumps = [(before, page) for before, page in pairwise(pages) if page.sequence != (before.sequence + 1) & 0xFFFFFFFF]
+    return [
+        Damage(page.offset, "corrupt", f"the page at byte {page.offset} has number {page.sequence}, expected {before.sequence + 1}")
+        for before, page in jumps[:MOST_FACTS]
+    ]
+
+
+def check_rules(data: bytes, stream: LogicalStream) -> list[str]:
+    """Find what decoders forgive: pages after the last one, wrong continuation flags, granule positions that fall."""
+    pages = stream.pages
+    facts: list[str] = []
+    if any(page.flags & LAST for page in pages[:-1]):
+        facts.append("pages follow the one that is marked as the last")
+    if any(page.flags & ~7 for page in pages):
+        facts.append("a page has flags that no version defines")
+    wrong = _count_wrong_continuations(data, pages)
+    if wrong:
+        facts.append(f"{wrong} pages are wrongly marked as beginning inside a packet, or not marked")
+    granules = [page.granule for page in pages if page.granule != NO_GRANULE and page.flags & FIRST == 0]
+    positive = [granule for granule in granules if granule > 0]
+    if positive != sorted(positive):
+        facts.append("granule positions fall")
+    return facts
+
+
+def _count_wrong_continuations(data: bytes, pages: Sequence[Page]) -> int:
+    wrong, is_open = 0, False
+    for page in pages:
+        body = page.body
+        if page.flags & CONTINUED != is_open:
+            wrong += 1
+        if body > page.offset + 27:
+            is_open = data[body - 1] == 255
+    return wrong
+
+
+def read_packets(data: bytes, pages: Sequence[Page], most: int, start: tuple[int, int] = (0, 0)) -> Iterator[HeaderPacket]:
+    """Give up to `most` packets of a stream in order, from lacing value `start[1]` of page `start[0]` on.
+
+    A packet without an end is not given.
+    """
+    parts: list[bytes] = []
+    first_page = start[0]
+    for index in range(start[0], len(pages)):
+        page = pages[index]
+        values = lacing_values(data, page)
+        used = start[1] if index == start[0] else 0
+        position = at = page.body + sum(values[:used])
+        for number in range(used, len(values)):
+            at += values[number]
+            if values[number] < 255:
+                if most <= 0:
+                    return
+                most -= 1
+                first_page = first_page if parts else index
+                yield HeaderPacket(b"".join((*parts, data[position:at])), first_page, index, number + 1, at)
+                parts, position = [], at
+        if values[used:] and values[-1] == 255:
+            first_page = first_page if parts else index
+            parts.append(data[position:at])
+
+
+def has_packet_end(data: bytes, page: Page, used: int = 0) -> bool:
+    """Whether a packet ends on the page, behind its first `used` lacing values."""
+    values = lacing_values(data, page)[used:]
+    return values.count(255) < len(values)

@@ -1,0 +1,101 @@
+"""Tags written into Ogg Vorbis and Ogg Opus page-faithfully: every audio page keeps granule position, flags, lacing and body.
+
+As long as the comments fit into as many pages as before, audio pages pass through as they are; else only their numbers and
+checksums change. One pass gives the new file, all its digests and a proved patch back to the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+
+from fonoteca.audio.comments import build_comment_packet, merge_comments, merge_pictures, parse_comment_packet
+from fonoteca.audio.ogg_layout import CommentLayout, build_comment_pages, choose_fronts, find_layout, read_layout, shift_pages
+from fonoteca.audio.ogg_structure import Examination, examine_ogg
+from fonoteca.audio.patches import build_ogg_patch, restore_ogg_header
+from fonoteca.ground.errors import AudioFormatError, PatchError
+from fonoteca.ground.findings import Finding
+from fonoteca.ground.things import Picture
+
+LARGEST_BYTES = 256 << 20
+"""Larger files are kept as they came."""
+_PATCH_HEADER_BYTES = 41
+
+
+class Retagged(msgspec.Struct, frozen=True):
+    """A file with its new tags, as parts to be written one after the other; `patch` turns it back into the source.
+
+    Digests are lower-case hex; `sha256` and `size` are those of the new file. `findings` are those of the source.
+    """
+
+    parts: tuple[bytes | memoryview, ...]
+    size: int
+    sha256: str
+    source_sha256: str
+    essence_sha256: str
+    patch: bytes
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def content(self) -> bytes:
+        """The new file in one piece."""
+        return b"".join(self.parts)
+
+
+def retag_ogg(source: bytes, additions: Sequence[tuple[str, str]], pictures: Sequence[Picture] = (), *, path: str) -> Retagged:
+    """Append tags (key, value) and pictures to the comments of an Ogg file; what stands there stays, in order.
+
+    Raises AudioFormatError where the file cannot be retagged safely (damaged, chained, multiplexed, odd headers, over 256 MiB),
+    PatchError where the way back cannot be proved: then it is kept as it came.
+    """
+    if len(source) > LARGEST_BYTES:
+        raise AudioFormatError(f"{path} has {len(source)} bytes; files over {LARGEST_BYTES} keep their tags")
+    examination = examine_ogg(source, path)
+    essence = _require_soundness(examination, path)
+    old = _layout_of(source, examination)
+    packet = _merge(old.packet, additions, pictures)
+    fronts = choose_fronts(old, packet) if packet != old.packet else old.fronts
+    step = len(fronts) - len(old.fronts)
+    view = memoryview(source)
+    rest = shift_pages(view[old.end :], step)
+    header = b"".join((source[: old.start], *build_comment_pages(old, packet, fronts)))
+    digest = sha256(source)
+    patch = _prove(source, digest.digest(), old, header, rest, step)
+    member = sha256(header)
+    member.update(rest)
+    return Retagged(
+        (header, rest), len(header) + len(rest), member.hexdigest(), digest.hexdigest(), essence, patch, examination.structure.findings
+    )
+
+
+def _require_soundness(examination: Examination, path: str) -> str:
+    structure = examination.structure
+    if not structure.can_be_retagged or structure.essence_sha256 is None:
+        facts = "; ".join(f"{found.code}: {found.fact}" for found in structure.findings)
+        raise AudioFormatError(f"{path} cannot be retagged: {facts or 'it has no comment packet'}", "It is kept as it came.")
+    return structure.essence_sha256
+
+
+def _layout_of(source: bytes, examination: Examination) -> CommentLayout:
+    one = examination.audio[0]
+    if one.comment is None:
+        raise AudioFormatError("there is no comment packet")
+    return find_layout(source, one.stream.pages, one.comment)
+
+
+def _merge(packet: bytes, additions: Sequence[tuple[str, str]], pictures: Sequence[Picture]) -> bytes:
+    parsed = parse_comment_packet(packet)
+    comments = merge_pictures(merge_comments(parsed.comments, additions), pictures)
+    return build_comment_packet(parsed.codec, parsed.vendor, comments, parsed.trailing)
+
+
+def _prove(source: bytes, digest: bytes, old: CommentLayout, header: bytes, rest: bytes | memoryview, step: int) -> bytes:
+    """Make the patch and take the way back once, as `apply_patch` would; pages that are the same bytes need no second look."""
+    patch = build_ogg_patch(digest, len(source), old, source, read_layout(header), header)
+    restored, _, back = restore_ogg_header(header, patch[_PATCH_HEADER_BYTES:], len(source))
+    is_same = restored == source[: old.end] and back == -step
+    if not is_same or (step and shift_pages(rest, back) != source[old.end :]):
+        raise PatchError("the patch does not restore the source", "The file is kept as it came.")
+    return patch
