@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import av.logging
@@ -21,6 +21,8 @@ import numpy as np
 import soundfile
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.container import InputContainer
+from numpy.typing import NDArray
 
 from fonoteca.audio.loudness import SILENT_PEAK, LoudnessMeter
 from fonoteca.ground.findings import Finding
@@ -30,6 +32,9 @@ _DEMUXERS: dict[AudioFormat, str] = {
     "ogg-vorbis": "ogg", "ogg-opus": "ogg", "flac": "flac", "mp3": "mp3", "aac": "aac", "m4a": "mov", "wav": "wav",
 }  # fmt: skip
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+AnyFile = BinaryIO | io.RawIOBase
+"""What can be read and sought."""
+
 _W64_START = b"riff\x2e\x91\xcf\x11"
 _LOGS_KEPT = 100
 
@@ -86,7 +91,7 @@ def open_source(source: bytes | Path) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
 
 
-def decode_frames(file: BinaryIO, format: AudioFormat, problems: list[str]) -> Iterator[AudioFrame]:
+def decode_frames(file: AnyFile, format: AudioFormat, problems: list[str]) -> Generator[AudioFrame, None, None]:
     """Every frame of the recording, pts counted in samples from 0; what goes wrong is appended to `problems`.
 
     FFmpeg first; libsndfile where FFmpeg cannot start an Ogg stream, say because of a negative first granule position.
@@ -142,13 +147,13 @@ class SampleDigest:
 
     def add(self, frame: AudioFrame) -> None:
         """Digest one frame of FFmpeg's FLAC decoder, which aligns samples to the top of 16 or 32 bits."""
-        samples = frame.to_ndarray()
+        samples: NDArray[Any] = frame.to_ndarray()
         if frame.format.is_planar:
             samples = samples.T
         samples = np.ascontiguousarray(samples).reshape(-1) >> max(0, samples.itemsize * 8 - self._bits)
         width = (self._bits + 7) // 8
         if width == samples.itemsize:
-            self._md5.update(samples)
+            self._md5.update(samples.tobytes())
         else:
             self._md5.update(samples.view(np.uint8).reshape(-1, samples.itemsize)[:, :width].tobytes())
 
@@ -169,10 +174,10 @@ def _hear_ffmpeg() -> Iterator[list[tuple[int, str, str]]]:
         av.logging.set_level(before)
 
 
-def _decode_by_ffmpeg(file: BinaryIO, format: AudioFormat, problems: list[str]) -> Iterator[AudioFrame]:
+def _decode_by_ffmpeg(file: AnyFile, format: AudioFormat, problems: list[str]) -> Generator[AudioFrame, None, None]:
     with _hear_ffmpeg() as logs:
         try:
-            with av.open(file, format=_choose_demuxer(file, format), metadata_errors="replace", buffer_size=1 << 17) as container:
+            with _open_container(file, format) as container:
                 if not container.streams.audio:
                     problems.append("no audio stream")
                     return
@@ -188,11 +193,11 @@ def _decode_by_ffmpeg(file: BinaryIO, format: AudioFormat, problems: list[str]) 
 
 
 def _decode_packets(
-    container: av.container.InputContainer, stream: AudioStream, problems: list[str], logs: list[tuple[int, str, str]]
-) -> Iterator[AudioFrame]:
+    container: InputContainer, stream: AudioStream, problems: list[str], logs: list[tuple[int, str, str]]
+) -> Generator[AudioFrame, None, None]:
     for packet in container.demux(stream):
         try:
-            yield from packet.decode()  # type: ignore[misc]
+            yield from packet.decode()
         except av.EOFError:
             return
         except (av.FFmpegError, ValueError) as error:
@@ -206,7 +211,11 @@ def _words(error: Exception, logs: list[tuple[int, str, str]]) -> str:
     return said or getattr(error, "strerror", None) or str(error)
 
 
-def _choose_demuxer(file: BinaryIO, format: AudioFormat) -> str:
+def _open_container(file: AnyFile, format: AudioFormat) -> InputContainer:
+    return av.open(file, "r", format=_choose_demuxer(file, format), metadata_errors="replace", buffer_size=1 << 17)
+
+
+def _choose_demuxer(file: AnyFile, format: AudioFormat) -> str:
     start = file.read(len(_W64_START))
     file.seek(0)
     return "w64" if start == _W64_START else _DEMUXERS[format]
@@ -230,13 +239,13 @@ def _cut_before_zero(frame: AudioFrame) -> AudioFrame | None:
         return frame
     if frame.pts + frame.samples <= 0:
         return None
-    kept = np.ascontiguousarray(frame.to_ndarray()[:, -frame.pts :])
+    kept: NDArray[Any] = np.ascontiguousarray(frame.to_ndarray()[:, -frame.pts :])
     shorter = AudioFrame.from_ndarray(kept, format=frame.format.name, layout=frame.layout.name)
     shorter.sample_rate, shorter.time_base = frame.sample_rate, frame.time_base
     return shorter
 
 
-def _decode_by_libsndfile(file: BinaryIO, problems: list[str]) -> Iterator[AudioFrame]:
+def _decode_by_libsndfile(file: AnyFile, problems: list[str]) -> Generator[AudioFrame, None, None]:
     try:
         with soundfile.SoundFile(file) as sound:
             for block in sound.blocks(sound.samplerate, dtype="float32", always_2d=True):

@@ -80,7 +80,7 @@ def encode_opus(source: Path, request: OpusRequest) -> EncodedOpus:
     return _assemble(encoder, request, source_sha256, loudness_lufs)
 
 
-def _run(encoder: OpusEncoder, reader: BinaryIO, request: OpusRequest) -> tuple[float | None, tuple[str, str] | None]:
+def _run(encoder: OpusEncoder, reader: HashingReader, request: OpusRequest) -> tuple[float | None, tuple[str, str] | None]:
     """The loudness, and None or the code and fact of what stopped it."""
     meter = LoudnessMeter() if request.loudness_lufs is None else None
     problems: list[str] = []
@@ -107,8 +107,13 @@ def r128_gain(loudness_lufs: float) -> int:
 
 def choose_comments(request: OpusRequest, loudness_lufs: float | None) -> list[tuple[str, str]]:
     """The comments that the file gets: those asked for without ReplayGain, and the track gain where loudness is known."""
-    kept = [(name, value) for name, value in request.comments if not name.upper().startswith(_GAIN_TAGS)]
+    kept = [(name, value) for name, value in request.comments if not is_gain_comment(name)]
     return kept if loudness_lufs is None else [*kept, ("R128_TRACK_GAIN", str(r128_gain(loudness_lufs)))]
+
+
+def is_gain_comment(name: str) -> bool:
+    """Whether a comment is not carried into Opus, since it speaks of other samples or in the wrong unit."""
+    return name.upper().startswith(_GAIN_TAGS)
 
 
 def _compare_source(source: Path, sha256: str, request: OpusRequest) -> Finding | None:
@@ -122,7 +127,7 @@ def _refuse(source_sha256: str, finding: Finding) -> EncodedOpus:
 
 
 def _assemble(encoder: OpusEncoder, request: OpusRequest, source_sha256: str, loudness_lufs: float | None) -> EncodedOpus:
-    comments = [f"{name.upper()}={value}".encode("utf-8", "replace") for name, value in choose_comments(request, loudness_lufs)]
+    comments = [f"{name.upper()}={value}".encode("utf-8", "surrogateescape") for name, value in choose_comments(request, loudness_lufs)]
     tags = build_comment_packet("opus", libopus_version().encode(), comments)
     pages = build_opus_file(encoder.opus_head, tags, encoder.packets, samples=encoder.samples, serial=request.serial)
     data = b"".join(pages)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph
-from av.filter.context import FilterContext
 
 REFERENCE_LUFS = -23.0
 """The level that R128 gains lead to (RFC 7845 section 5.2.1)."""
@@ -33,22 +33,31 @@ def shape_of(frame: AudioFrame) -> FrameShape:
     return FrameShape(frame.sample_rate, frame.format.name, frame.layout.name)
 
 
-def build_chain(shape: FrameShape, *filters: tuple[str, str]) -> tuple[Graph, FilterContext, FilterContext]:
-    """A graph of the filters in a row: itself, where frames of `shape` go in, and where they come out."""
-    graph = Graph()
-    graph.threads = 1
-    entry = graph.add_abuffer(
-        sample_rate=shape.sample_rate, format=shape.format, layout=shape.layout, time_base=Fraction(1, shape.sample_rate)
-    )
-    last = entry
-    for name, arguments in filters:
-        following = graph.add(name, arguments)
-        last.link_to(following)
-        last = following
-    outlet = graph.add("abuffersink")
-    last.link_to(outlet)
-    graph.configure()
-    return graph, entry, outlet
+class FilterChain:
+    """FFmpeg filters in a row, for frames of one shape."""
+
+    def __init__(self, shape: FrameShape, *filters: tuple[str, str]) -> None:
+        self._graph = Graph()
+        self._graph.threads = 1
+        self._entry = last = self._graph.add_abuffer(
+            sample_rate=shape.sample_rate, format=shape.format, layout=shape.layout, time_base=Fraction(1, shape.sample_rate)
+        )
+        for name, arguments in filters:
+            following = self._graph.add(name, arguments)
+            last.link_to(following)
+            last = following
+        self._outlet = self._graph.add("abuffersink")
+        last.link_to(self._outlet)
+        self._graph.configure()
+
+    def push(self, frame: AudioFrame | None) -> Iterator[AudioFrame]:
+        """Put one frame in, or None at the end; gives all that is ready to come out."""
+        self._entry.push(frame)
+        while True:
+            try:
+                yield cast(AudioFrame, self._outlet.pull())
+            except (av.BlockingIOError, av.EOFError):
+                return
 
 
 class LoudnessMeter:
@@ -61,40 +70,28 @@ class LoudnessMeter:
         self.peak = 0.0
         self._lufs: float | None = None
         self._shape: FrameShape | None = None
+        self._chain: FilterChain | None = None
         self._has_changed = False
 
     def add(self, frame: AudioFrame) -> None:
         """Measure one more frame; its pts must be in samples from the start, or None."""
         shape = shape_of(frame)
         if shape != self._shape:
-            self._start(shape)
-        self._entry.push(frame)
-        self._drain()
+            self._has_changed = self._chain is not None
+            self._push(None)
+            self._shape, self._chain = shape, FilterChain(shape, ("ebur128", "metadata=1:framelog=quiet"))
+        self._push(frame)
 
     def finish(self) -> float | None:
         """Integrated LUFS; None where all is below the gate, shorter than one 400 ms block, or not of one shape."""
-        if self._shape:
-            self._entry.push(None)
-            self._drain()
+        self._push(None)
         if self._has_changed or self._lufs is None or self._lufs <= _GATE_LUFS:
             return None
         return self._lufs
 
-    def _start(self, shape: FrameShape) -> None:
-        if self._shape:
-            self._entry.push(None)
-            self._drain()
-            self._has_changed = True
-        self._shape = shape
-        self._graph, self._entry, self._outlet = build_chain(shape, ("ebur128", "metadata=1:framelog=quiet"))
-
-    def _drain(self) -> None:
-        while True:
-            try:
-                block = self._outlet.pull()
-            except (av.BlockingIOError, av.EOFError):
-                return
-            self.peak = max(self.peak, float(np.abs(block.to_ndarray()).max(initial=0.0)))  # type: ignore[union-attr]
+    def _push(self, frame: AudioFrame | None) -> None:
+        for block in self._chain.push(frame) if self._chain else ():
+            self.peak = max(self.peak, float(np.abs(block.to_ndarray()).max(initial=0.0)))
             lufs = block.metadata.get("lavfi.r128.I")
             if lufs is not None:
                 self._lufs = float(lufs)

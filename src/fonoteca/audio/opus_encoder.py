@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
-from av.filter import Graph
-from av.filter.context import FilterContext
 from numpy.typing import NDArray
 
 from fonoteca.audio.decode import LAYOUTS
-from fonoteca.audio.loudness import FrameShape, build_chain, shape_of
+from fonoteca.audio.loudness import FilterChain, FrameShape, shape_of
 from fonoteca.audio.opus_stream import (
-    FRAME_SAMPLES, MOST_CHANNELS, OPUS_RATE, find_encoder_bits, read_pre_skip, set_input_rate,
-)  # fmt: skip
+    FRAME_SAMPLES,
+    MOST_CHANNELS,
+    OPUS_RATE,
+    find_encoder_bits,
+    read_pre_skip,
+    set_input_rate,
+)
 
 _TIME_BASE = Fraction(1, OPUS_RATE)
+_FRAMES_AT_ONCE = 50
 
 
 @functools.cache
@@ -34,9 +41,10 @@ def libopus_version() -> str:
     return f"libopus of PyAV {av.__version__}"
 
 
-def round_to_opus_rate(samples: Fraction | int, sample_rate: int) -> int:
-    """Samples at 48 kHz that last as long, halves rounded up."""
-    return int(Fraction(samples) * OPUS_RATE / sample_rate + Fraction(1, 2))
+def round_to_opus_rate(samples_by_rate: Mapping[int, int]) -> int:
+    """Samples at 48 kHz that last as long as so many at each rate, halves rounded up."""
+    duration = sum((Fraction(samples, rate) for rate, samples in samples_by_rate.items()), Fraction(0))
+    return math.floor(duration * OPUS_RATE + Fraction(1, 2))
 
 
 class OpusEncoder:
@@ -53,8 +61,9 @@ class OpusEncoder:
         self.opus_head = b""
         self.description = ""
         self._kbits = opus_kbits
-        self._seconds = Fraction(0)
+        self._source_samples: dict[int, int] = {}
         self._shape: FrameShape | None = None
+        self._chain: FilterChain | None = None
         self._waiting: list[NDArray[np.float32]] = []
         self._resampled = self._encoded = 0
 
@@ -63,17 +72,15 @@ class OpusEncoder:
         shape = shape_of(frame)
         if shape != self._shape:
             self._start(shape)
-        self._seconds += Fraction(frame.samples, frame.sample_rate)
-        self._entry.push(frame)
-        self._drain()
+        self._source_samples[frame.sample_rate] = self._source_samples.get(frame.sample_rate, 0) + frame.samples
+        self._push(frame)
 
     def finish(self) -> None:
         """Encode what is left; nothing happens where no frame came."""
-        if not self._shape:
+        if not self._chain:
             return
-        self._entry.push(None)
-        self._drain()
-        self.samples = round_to_opus_rate(self._seconds, 1)
+        self._push(None)
+        self.samples = round_to_opus_rate(self._source_samples)
         pre_skip = read_pre_skip(self.opus_head)
         block = self._take()[:, : (self.samples - self._encoded) * self._channels]
         frames = -(-(pre_skip + self.samples) // FRAME_SAMPLES) - self._encoded // FRAME_SAMPLES
@@ -82,13 +89,11 @@ class OpusEncoder:
         self._encode(padded)
 
     def _start(self, shape: FrameShape) -> None:
-        if self._shape:
-            self._entry.push(None)
-            self._drain()
+        if self._chain:
+            self._push(None)
         else:
             self._open(shape)
-        self._shape = shape
-        self._graph, self._entry, self._outlet = self._build_resampler(shape)
+        self._shape, self._chain = shape, self._build_resampler(shape)
 
     def _open(self, shape: FrameShape) -> None:
         given = av.AudioLayout(shape.layout).nb_channels
@@ -99,25 +104,21 @@ class OpusEncoder:
         self.opus_head = set_input_rate(bytes(self._codec.extradata or b""), shape.sample_rate)
         self.description = _describe(bits, given, self._channels)
 
-    def _build_resampler(self, shape: FrameShape) -> tuple[Graph, FilterContext, FilterContext]:
+    def _build_resampler(self, shape: FrameShape) -> FilterChain:
         resample = [("aresample", f"{OPUS_RATE}")] if shape.sample_rate != OPUS_RATE else []
         target = f"sample_fmts=flt:sample_rates={OPUS_RATE}:channel_layouts={self._layout}"
-        return build_chain(shape, *resample, ("aformat", target))
+        return FilterChain(shape, *resample, ("aformat", target))
 
-    def _drain(self) -> None:
-        while True:
-            try:
-                block: AudioFrame = self._outlet.pull()  # type: ignore[assignment]
-            except (av.BlockingIOError, av.EOFError):
-                break
-            self._waiting.append(block.to_ndarray())
+    def _push(self, frame: AudioFrame | None) -> None:
+        for block in self._chain.push(frame) if self._chain else ():
+            self._waiting.append(cast(NDArray[np.float32], block.to_ndarray()))
             self._resampled += block.samples
         ready = (self._resampled - OPUS_RATE // 10 - self._encoded) // FRAME_SAMPLES  # the end may yet be cut
-        if ready >= 50:
-            block = self._take()
+        if ready >= _FRAMES_AT_ONCE:
+            samples = self._take()
             cut = ready * FRAME_SAMPLES * self._channels
-            self._waiting = [block[:, cut:]]
-            self._encode(block[:, :cut])
+            self._waiting = [samples[:, cut:]]
+            self._encode(samples[:, :cut])
 
     def _take(self) -> NDArray[np.float32]:
         return np.concatenate(self._waiting, axis=1) if self._waiting else np.zeros((1, 0), np.float32)
@@ -132,8 +133,8 @@ class OpusEncoder:
 
 
 def _open_libopus(layout: str, bits: int, channels: int) -> AudioCodecContext:
-    codec: AudioCodecContext = av.CodecContext.create("libopus", "w")  # type: ignore[assignment]
-    codec.sample_rate, codec.layout, codec.format = OPUS_RATE, layout, "flt"  # type: ignore[assignment]
+    codec = av.CodecContext.create("libopus", "w")
+    codec.sample_rate, codec.layout, codec.format = OPUS_RATE, layout, "flt"
     codec.time_base, codec.bit_rate, codec.thread_count = _TIME_BASE, bits, 1
     codec.options = {
         "application": "audio", "vbr": "constrained", "frame_duration": "20", "compression_level": "10",
