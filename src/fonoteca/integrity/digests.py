@@ -15,6 +15,9 @@ BLOCK_BYTES = 16 * 1024
 HELD_HASHES = 1 << 18
 """Above this many hashes (8 MiB, 4 GiB of file) a MerkleHasher folds its lowest level away, so its memory does not grow."""
 
+FOLD_LEAVES = 1024
+"""Leaves that a MerkleHasher keeps before it joins them to the hashes above."""
+
 
 class Digest(Protocol):
     """Anything that takes bytes in order."""
@@ -109,7 +112,7 @@ class MerkleHasher:
         sha256 = hashlib.sha256
         self._leaves += [sha256(view[at : at + BLOCK_BYTES]).digest() for at in range(start, whole, BLOCK_BYTES)]
         self._rest += view[whole:]
-        if len(self._leaves) >= 1 << max(10, self._level):
+        if len(self._leaves) >= max(FOLD_LEAVES, 1 << self._level):
             self._fold_leaves()
 
     def _fold_leaves(self) -> None:
