@@ -1,37 +1,54 @@
 """The catalogue: schema, records, popularity, what to keep, plans and published editions."""
 
+from fonoteca.catalogue.choices import choose_files
+from fonoteca.catalogue.edition import EditionCounts, write_edition
 from fonoteca.catalogue.identifiers import album_id_of, artist_id_of, is_public_id, parse_mbid, path_track_id_of, track_id_of
 from fonoteca.catalogue.isrc import describe_isrc_prefix, isrc_country, parse_isrc, parse_isrcs
+from fonoteca.catalogue.planner import ClassCounter, PlanRow, TrackClass, compare_tiers, plan_each_tier, plan_tiers
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, ScoreRange, popularity_of_plays, second_score
 from fonoteca.catalogue.records import FileRow, RightsCount, RightsRow, SelectionRow, Tombstone, TrackRecord
+from fonoteca.catalogue.selection import Choice, choose_in_tail, choose_tier, is_tail
 from fonoteca.catalogue.tables import MetadataRow, PlaysRow, read_metadata, read_plays
 from fonoteca.catalogue.working import Catalogue
 
 __all__ = [
-    "PLAYS_AT_1",
-    "PLAYS_AT_100",
     "Catalogue",
+    "Choice",
+    "ClassCounter",
+    "EditionCounts",
     "FileRow",
     "MetadataRow",
+    "PLAYS_AT_1",
+    "PLAYS_AT_100",
+    "PlanRow",
     "PlaysRow",
     "RightsCount",
     "RightsRow",
     "ScoreRange",
     "SelectionRow",
     "Tombstone",
+    "TrackClass",
     "TrackRecord",
     "album_id_of",
     "artist_id_of",
+    "choose_files",
+    "choose_in_tail",
+    "choose_tier",
+    "compare_tiers",
     "describe_isrc_prefix",
     "is_public_id",
+    "is_tail",
     "isrc_country",
     "parse_isrc",
     "parse_isrcs",
     "parse_mbid",
     "path_track_id_of",
+    "plan_each_tier",
+    "plan_tiers",
     "popularity_of_plays",
     "read_metadata",
     "read_plays",
     "second_score",
     "track_id_of",
+    "write_edition",
 ]

@@ -20,7 +20,10 @@ def parse_isrc(text: str) -> str | None:
 
 
 def parse_isrcs(texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(the ISRCs in order without repeats, the values that are none); several in one value, by comma, semicolon or slash, are told apart."""
+    """(the ISRCs in order without repeats, the values that are none).
+
+    Several in one value, by comma, semicolon or slash, are told apart.
+    """
     good: dict[str, None] = {}
     bad: list[str] = []
     for text in texts:

@@ -29,10 +29,9 @@ class Line:
 def open_bytes(path: Path) -> BinaryIO:
     """`path` to read, decompressed across all frames where its name ends in .zst or .zstd."""
     with translate_os_errors(path):
-        file = open(path, "rb")
-    if path.name.lower().endswith(_ZSTD_SUFFIXES):
-        return io.BufferedReader(cast("io.RawIOBase", zstd.ZstdFile(file)), 1 << 17)
-    return file
+        if path.name.lower().endswith(_ZSTD_SUFFIXES):
+            return io.BufferedReader(cast("io.RawIOBase", zstd.ZstdFile(path)), 1 << 17)
+        return path.open("rb")
 
 
 def read_lines(file: BinaryIO, longest: int = LONGEST_LINE) -> Iterator[Line]:

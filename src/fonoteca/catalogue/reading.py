@@ -82,8 +82,9 @@ def _column(sql: Statements, query: str, key: int) -> tuple[Any, ...]:
 
 def selection_row(row: tuple[Any, ...]) -> SelectionRow:
     """A row of the selection query as a struct."""
-    isrcs = tuple(row[9].split(",")) if row[9] else ()
-    return SelectionRow(*row[:9], isrcs, *row[10:])
+    before, isrcs, after = row[:9], row[9], row[10:]
+    values: tuple[Any, ...] = (*before, tuple(isrcs.split(",")) if isrcs else (), *after)
+    return SelectionRow(*values)
 
 
 def iterate_selection(sql: Statements, condition: str = "", bindings: tuple[Any, ...] = (), order: str = "t.id") -> Iterator[SelectionRow]:

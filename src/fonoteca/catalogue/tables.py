@@ -65,7 +65,7 @@ class MetadataRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     label: Text = UNSET
     genres: Texts = UNSET
     duration_ms: Number = UNSET
-    explicit: bool | None | UnsetType = UNSET
+    explicit: bool | UnsetType | None = UNSET
     popularity: Score = UNSET
     plays: Number = UNSET
     artist_popularity: Score = UNSET
