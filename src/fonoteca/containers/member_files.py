@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import stat
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def write_member(path: Path, parts: Iterable[bytes | bytearray | memoryview], ob
     """Write `parts` to a new file, feed them to `observe`, and say size and SHA-256; not synced yet."""
     digest, size = hashlib.sha256(), 0
     with translate_os_errors(path):
-        path.unlink(missing_ok=True)
+        remove_leftover(path)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MEMBER_MODE), "wb", buffering=0) as file:
             for piece in gather_pieces(parts):
                 _write_all(file.fileno(), piece)
@@ -54,6 +54,14 @@ def write_member(path: Path, parts: Iterable[bytes | bytearray | memoryview], ob
                 observe(piece)
                 size += len(piece)
     return MemberWritten(path.name, size, digest.hexdigest())
+
+
+def remove_leftover(path: Path) -> None:
+    """Make the name free, whatever stands there: a file, a link, a folder, or nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write_all(handle: int, content: bytes) -> None:
@@ -68,14 +76,11 @@ def prove_member(path: Path, sha256: str, observe: Callable[[bytes], object]) ->
     One read for files up to 64 MiB, two for larger ones, since nothing may be fed before it is proven.
     """
     with translate_os_errors(path):
-        try:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except FileNotFoundError:
+        if not path.is_file() or path.is_symlink():
             return None
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with open(handle, "rb", buffering=0) as file:
             status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                return None
             held: list[bytes] | None = [] if status.st_size <= _HELD_BYTES else None
             digest, size = hashlib.sha256(), 0
             for piece in _read_pieces(handle):
@@ -99,7 +104,7 @@ def _read_pieces(handle: int) -> Iterator[bytes]:
 def link_file(existing: Path, target: Path) -> None:
     """Give `existing` a second name. ContainerFormatError where the two cannot be on one file system."""
     with translate_os_errors(target):
-        target.unlink(missing_ok=True)
+        remove_leftover(target)
         try:
             os.link(existing, target, follow_symlinks=False)
         except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +11,7 @@ from typing import Any, Self
 import msgspec
 
 from fonoteca.containers.aacid import parse_aacid
-from fonoteca.containers.member_files import MemberWritten, link_file, prove_member, sync_files, write_member
+from fonoteca.containers.member_files import MemberWritten, link_file, prove_member, remove_leftover, sync_files, write_member
 from fonoteca.containers.records import encode_record
 from fonoteca.containers.safe_names import check_name
 from fonoteca.containers.seekable import FRAME_BYTES, LEVEL, SeekableWriter
@@ -181,11 +180,7 @@ class ContainerWriter:
 
     def _remove_strays(self) -> None:
         for name in self.recover().keys() - self._names:
-            path = self._members / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            remove_leftover(self._members / name)
 
     def publish_into(self, store_folder: Path) -> None:
         """Move the finished container into `store_folder`: the data folder first, the metadata file last, so that it stands for both."""
