@@ -59,8 +59,12 @@ _WORDS = (
 )
 _REPLACEMENTS = tuple((re.compile(pattern), replacement) for pattern, replacement in _WORDS)
 _FILLER = frozenset(
-    "the a gnu license licence licensed licenced licenses under terms of version only international unported generic universal".split()
-)
+    {
+        "the", "a", "gnu", "license", "licence", "licensed", "licenced", "licenses", "under",
+        "terms", "of", "version", "only", "international", "unported", "generic", "universal",
+    }
+)  # fmt: skip
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufffd]")
 _TOKEN = re.compile(r"[^\W_]+(?:\.\d+)*|\+")
 _CC_PATH = re.compile(r"creativecommons\.org/licenses/([a-z+-]+)(?:/(\d\.\d))?(?:/([a-z]{2,8}))?")
 _TAILS = re.compile(r"(?:/(?:deed|legalcode|rdf)(?:[.-][a-z_-]+)*|\.(?:[a-z]{2}\.)?(?:html|txt|json)|-standalone|/)+$")
@@ -68,7 +72,12 @@ _VERSIONLESS = "any version"
 
 
 def name_key(text: str) -> str:
-    """The form under which names of licences are the same: "GPLv2+" and "GNU GPL, version 2 or later" give one key."""
+    """The form under which names of licences are the same: "GPLv2+" and "GNU GPL, version 2 or later" give one key.
+
+    Empty where the text has control or direction marks or lost characters: then it is not what it seems.
+    """
+    if _UNSEEN.search(text):
+        return ""
     text = text.casefold()[:2000]
     if text.startswith("cc0"):
         text = "cc zero " + text[3:]
