@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import struct
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Literal, NamedTuple
 
 from fonoteca.ground.errors import AudioFormatError
-from fonoteca.ground.things import Picture
 
 Codec = Literal["vorbis", "opus"]
-PICTURE_KEY = b"METADATA_BLOCK_PICTURE"
 _MAGIC: dict[str, bytes] = {"vorbis": b"\x03vorbis", "opus": b"OpusTags"}
 _LENGTH = struct.Struct("<I")
-_BLOCK_LENGTH = struct.Struct(">I")
 
 
 class CommentPacket(NamedTuple):
@@ -114,60 +108,3 @@ def _build_comment(key: str, value: str) -> bytes:
     if not key or not all(" " <= character <= "}" and character != "=" for character in key):
         raise AudioFormatError(f"{key!r} cannot be the name of a tag", "Names have the characters from space to } without =.")
     return key.upper().encode("ascii") + b"=" + value.encode("utf-8", "replace")
-
-
-def merge_pictures(existing: Sequence[bytes], pictures: Sequence[Picture]) -> tuple[bytes, ...]:
-    """Append pictures as METADATA_BLOCK_PICTURE comments, leaving out those whose bytes are embedded already."""
-    if not pictures:
-        return tuple(existing)
-    present = {sha256(picture.data).digest() for picture in find_pictures(existing)}
-    merged = list(existing)
-    for picture in pictures:
-        digest = sha256(picture.data).digest()
-        if digest not in present:
-            present.add(digest)
-            merged.append(PICTURE_KEY + b"=" + picture_block(picture))
-    return tuple(merged)
-
-
-def find_pictures(comments: Sequence[bytes]) -> list[Picture]:
-    """Give the pictures that can be read out of METADATA_BLOCK_PICTURE comments; broken ones are left out."""
-    pictures = []
-    for comment in comments:
-        key, _, value = comment.partition(b"=")
-        if key.upper() == PICTURE_KEY:
-            try:
-                pictures.append(parse_picture_block(value))
-            except AudioFormatError:
-                continue  # the reader of tags tells it as bad-picture
-    return pictures
-
-
-def picture_block(picture: Picture) -> bytes:
-    """Give the value of a METADATA_BLOCK_PICTURE comment: a FLAC picture block (RFC 9639, section 8.8) in base64."""
-    mime, description = picture.mime.encode("ascii", "replace"), picture.description.encode("utf-8", "replace")
-    parts = [_BLOCK_LENGTH.pack(picture.kind), _BLOCK_LENGTH.pack(len(mime)), mime, _BLOCK_LENGTH.pack(len(description)), description]
-    parts += [struct.pack(">5I", picture.width, picture.height, 0, 0, len(picture.data)), picture.data]
-    return base64.b64encode(b"".join(parts))
-
-
-def parse_picture_block(value: bytes) -> Picture:
-    """Read the value of a METADATA_BLOCK_PICTURE comment. Raises AudioFormatError where it is none."""
-    try:
-        block = base64.b64decode(value, validate=True)
-        (kind,) = _BLOCK_LENGTH.unpack_from(block)
-        mime, position = _read_block_field(block, 4)
-        description, position = _read_block_field(block, position)
-        width, height = struct.unpack_from(">2I", block, position)
-        data, _ = _read_block_field(block, position + 16)
-    except (binascii.Error, struct.error) as error:
-        raise AudioFormatError(f"METADATA_BLOCK_PICTURE holds no picture block: {error}") from error
-    text = mime.decode("ascii", "replace"), description.decode("utf-8", "replace")
-    return Picture(sha256(data).hexdigest(), text[0], kind, text[1], width, height, data)
-
-
-def _read_block_field(block: bytes, position: int) -> tuple[bytes, int]:
-    (length,) = _BLOCK_LENGTH.unpack_from(block, position)
-    if length > len(block) - position - 4:
-        raise AudioFormatError(f"a field of the picture block claims {length} bytes, {len(block) - position - 4} are left")
-    return block[position + 4 : position + 4 + length], position + 4 + length

@@ -46,7 +46,10 @@ def find_first_audio_page(data: bytes, one: AudioStream) -> Page | None:
 
 
 def count_samples(data: bytes, one: AudioStream) -> int | None:
-    """Give the samples per channel as declared: last granule position minus the position where the stream starts; trimmed starts count from zero, as decoders do."""
+    """Give the samples per channel as declared: last granule position minus where the stream starts.
+
+    A start that is trimmed away counts as zero, as decoders do.
+    """
     first, pages, header = find_first_audio_page(data, one), one.stream.pages, one.last_header
     positions = [page.granule for page in pages if page.granule != NO_GRANULE]
     if first is None or header is None or not positions:

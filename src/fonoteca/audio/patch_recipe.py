@@ -84,7 +84,7 @@ def _keep_first(packet: CommentPacket, count: int) -> bytes:
 
 
 def _encode(recipe: Recipe, new_header: bytes) -> bytes:
-    parts = [_write_number(recipe.mode)]
+    parts: list[bytes] = []
     if recipe.mode == KEEP_FIRST:
         parts.append(_write_number(recipe.kept))
     else:
@@ -92,19 +92,19 @@ def _encode(recipe: Recipe, new_header: bytes) -> bytes:
     parts.append(_write_number(len(recipe.fronts)))
     for front in recipe.fronts:
         parts += [bytes([front.values]), _write_number(front.granule << 1 ^ front.granule >> 63)]
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, _dictionary(new_header))
-    return packer.compress(b"".join(parts)) + packer.flush()
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, _dictionary(recipe.mode, new_header))
+    return bytes([recipe.mode]) + packer.compress(b"".join(parts)) + packer.flush()
 
 
 def read_recipe(body: bytes, new_header: bytes, size: int) -> Recipe:
     """Read the body of a patch for Ogg whose original has `size` bytes. Raises PatchError or zlib.error."""
     limit = min(size, _MOST_BODY_BYTES) * 2 + 64
-    unpacker = zlib.decompressobj(-15, _dictionary(new_header))
-    plain = unpacker.decompress(body, limit)
+    mode = body[0] if body else WHOLE_HEADER + 1
+    unpacker = zlib.decompressobj(-15, _dictionary(mode, new_header))
+    plain = unpacker.decompress(body[1:], limit)
     if not unpacker.eof or unpacker.unused_data:
         raise PatchError("the recipe in the patch is cut, too long, or followed by other bytes")
-    mode, position = _read_number(plain, 0)
-    number, position = _read_number(plain, position)
+    number, position = _read_number(plain, 0)
     content = b""
     if mode != KEEP_FIRST:
         content, position = plain[position : position + number], position + number
@@ -132,7 +132,9 @@ def _signed(number: int) -> int:
     return value
 
 
-def _dictionary(new_header: bytes) -> bytes:
+def _dictionary(mode: int, new_header: bytes) -> bytes:
+    if mode == KEEP_FIRST:
+        return _DICTIONARY  # so that the patch also fits a member with more comments behind, say a cover
     return new_header[-_MEMBER_WINDOW:] + _DICTIONARY
 
 

@@ -11,8 +11,9 @@ from hashlib import sha256
 
 import msgspec
 
-from fonoteca.audio.comments import build_comment_packet, merge_comments, merge_pictures, parse_comment_packet
+from fonoteca.audio.comments import build_comment_packet, merge_comments, parse_comment_packet
 from fonoteca.audio.ogg_layout import CommentLayout, build_comment_pages, choose_fronts, find_layout, read_layout, shift_pages
+from fonoteca.audio.ogg_pictures import merge_pictures
 from fonoteca.audio.ogg_structure import Examination, examine_ogg
 from fonoteca.audio.patches import build_ogg_patch, restore_ogg_header
 from fonoteca.ground.errors import AudioFormatError, PatchError
