@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 import shortuuid
 from hypothesis import given
@@ -34,6 +36,13 @@ def test_made_aacids_keep_their_parts_and_the_limit(collection: str, second: int
 def test_the_shortuuid_is_one_that_the_library_reads() -> None:
     short = parse_aacid(make_aacid("music_files", SECOND, "t1", "content")).shortuuid
     assert shortuuid.encode(shortuuid.decode(short)) == short
+
+
+def test_the_shortuuid_is_what_the_format_page_says() -> None:
+    alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+    number = int.from_bytes(hashlib.sha256(b"music_files\0content").digest()[:16], "big")
+    letters = [alphabet[number // 57**place % 57] for place in reversed(range(22))]
+    assert make_aacid("music_files", SECOND, "t1", "content").endswith("__" + "".join(letters))
 
 
 def test_the_shortuuid_depends_on_collection_and_content() -> None:

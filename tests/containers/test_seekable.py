@@ -190,3 +190,18 @@ def test_descriptor_bits_that_are_reserved_are_not_trusted() -> None:
 def test_impossible_frame_sizes_are_refused(frame_bytes: int) -> None:
     with pytest.raises(ContainerFormatError):
         SeekableWriter(io.BytesIO(), frame_bytes=frame_bytes)
+
+
+def test_a_table_of_the_greatest_length_takes_little_memory() -> None:
+    claim = encode_seek_table([(0, 2**32 - 1)] * 1_000_000)
+    tracemalloc.start()
+    reader = SeekableReader(MemoryFile(zstd.compress(b"x") + claim))
+    assert reader.read(0, 10) == b"x"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 << 20
+
+
+def test_a_file_of_nothing_but_false_frames_is_given_up() -> None:
+    findings = list(SeekableReader(MemoryFile(b"\x28\xb5\x2f\xfd" * 5000)).chunks())
+    assert all(isinstance(finding, Finding) for finding in findings) and len(findings) < 1100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -15,8 +16,8 @@ from fonoteca.ground.errors import ContainerFormatError
 _SKIPPABLE_MAGIC = 0x184D2A5E
 _SEEKABLE_MAGIC = 0x8F92EAB1
 _FOOTER = struct.Struct("<IBI")
-MAXIMUM_FRAMES = 4_000_000
-"""Frames that a reader keeps in mind: 64 MB of table, 40 TB of content at 10 MiB each."""
+MAXIMUM_FRAMES = 1_000_000
+"""Frames that a reader keeps in mind: 16 MB of table, 10 TB of content at 10 MiB each."""
 
 
 class SeekTable:
@@ -75,11 +76,13 @@ def read_seek_table(file: RangedFile) -> SeekTable:
     body = file.read_at(start, 8 + count * entry_bytes)
     if struct.unpack_from("<II", body) != (_SKIPPABLE_MAGIC, count * entry_bytes + _FOOTER.size):
         raise ContainerFormatError("the seek table does not begin where its length says")
-    numbers = struct.iter_unpack("<III" if entry_bytes == 12 else "<II", body[8:])
+    numbers = array("I", body[8:])
+    if sys.byteorder == "big":
+        numbers.byteswap()
     table = SeekTable()
-    pairs = [(entry[0], entry[1]) for entry in numbers]
-    table.starts.extend(accumulate(pair[0] for pair in pairs))
-    table.positions.extend(accumulate(pair[1] for pair in pairs))
+    step = entry_bytes // numbers.itemsize
+    table.starts.extend(accumulate(numbers[0::step]))
+    table.positions.extend(accumulate(numbers[1::step]))
     if table.starts[-1] != start:
         raise ContainerFormatError(f"the seek table tells of {table.starts[-1]} packed bytes, the file has {start}")
     return table

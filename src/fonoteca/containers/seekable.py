@@ -219,7 +219,10 @@ class _FrameWalk:
             except ContainerFormatError as error:
                 yield Finding("aac-frame", self._name, error.message)
                 damages += 1
-                position = self._find_next(position) if damages < _MAXIMUM_DAMAGES else self._file.size
+                if damages == _MAXIMUM_DAMAGES:
+                    yield Finding("aac-frame", self._name, f"given up at byte {position} after {damages} damaged frames")
+                    return
+                position = self._find_next(position)
             self._number += 1
         if self._table is not None and self._number != len(self._table) and not damages:
             self.lie = self.lie or f"the seek table lists {len(self._table)} frames, there are {self._number}"

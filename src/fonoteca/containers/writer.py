@@ -197,7 +197,8 @@ class ContainerWriter:
 
     def close(self) -> None:
         """Let go of the files; what is not finished stays for the next run."""
-        self._file.close()
+        with translate_os_errors(self._staging):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
