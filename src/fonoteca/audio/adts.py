@@ -24,6 +24,7 @@ class _Frames:
         self.payload_bytes = 0
         self.gaps: list[tuple[int, int]] = []
         self.missing_bytes = 0
+        self.tail_is_near = False
 
 
 def read_adts_structure(source: ByteSource, path: str, start: int) -> AudioStructure:
@@ -58,6 +59,7 @@ def _walk_frames(source: ByteSource, position: int, end: int, head: bytes) -> _F
             following = _find_frame(source, position + 1, end, head)
             frames.gaps.append((position, end if following is None else following))
             if following is None:
+                frames.tail_is_near = _is_near(seven, head)
                 return frames
             position = following
             continue
@@ -80,6 +82,11 @@ def _take_frame(frames: _Frames, frame: bytes, length: int) -> None:
 def _is_same_stream(seven: bytes, head: bytes) -> bool:
     """Whether the fixed part of the header is that of the first frame."""
     return len(seven) == 7 and seven[:3] == head[:3] and (seven[3] ^ head[3]) & 0xC0 == 0
+
+
+def _is_near(seven: bytes, head: bytes) -> bool:
+    """Whether this could be a header of the same stream with a few bits flipped."""
+    return (int.from_bytes(seven[:3], "big") ^ int.from_bytes(head[:3], "big")).bit_count() <= 2
 
 
 def _find_frame(source: ByteSource, position: int, end: int, head: bytes) -> int | None:
@@ -108,6 +115,6 @@ def _judge(path: str, frames: _Frames, end: int) -> list[Finding]:
         return [*findings, Finding("no-sound", path, "no frame of sound")]
     tail = frames.gaps[-1] if frames.gaps and frames.gaps[-1][1] == end else None
     if tail is not None:
-        code = "truncated" if tail[1] - tail[0] < 7 else "trailing-data"
+        code = "truncated" if tail[1] - tail[0] < 7 else "corrupt" if frames.tail_is_near else "trailing-data"
         findings.append(Finding(code, path, f"{tail[1] - tail[0]} bytes after the last frame, at byte {tail[0]}"))
     return findings

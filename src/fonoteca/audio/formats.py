@@ -18,7 +18,6 @@ AUDIO_SUFFIXES: frozenset[str] = frozenset({
     ".aac", ".adts", ".aif", ".aiff", ".alac", ".ape", ".bwf", ".f4a", ".flac", ".m4a", ".m4b", ".m4r", ".mp1", ".mp2", ".mp3", ".mp4",
     ".mpa", ".mpc", ".oga", ".ogg", ".ogx", ".opus", ".rf64", ".spx", ".tta", ".w64", ".wav", ".wave", ".wma", ".wv",
 })  # fmt: skip
-)
 """Suffixes, in lower case, of names that say audio, kept formats or not."""
 
 W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"

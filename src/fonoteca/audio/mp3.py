@@ -13,6 +13,7 @@ from fonoteca.audio.tag_blocks import TagBlock, find_leading_tags, find_trailing
 from fonoteca.ground.findings import Finding
 
 _CRC_PIECE_BYTES = 1 << 22
+_CHECKED_AT_ONCE = 8192
 
 
 class _XingTag(NamedTuple):
@@ -31,7 +32,20 @@ class _Walk:
         self.runs: list[tuple[int, int]] = []
         self.gaps: list[tuple[int, int]] = []
         self.missing_bytes = 0
-        self.guarded: list[bytes] = []
+        self.guarded = 0
+        self.wrong = 0
+        self._unchecked: list[bytes] = []
+
+    def add_guarded(self, header_and_crc: bytes) -> None:
+        """Take what the CRC-16 of one frame covers, with the CRC behind it; checked many at a time."""
+        self._unchecked.append(header_and_crc)
+        if len(self._unchecked) >= _CHECKED_AT_ONCE:
+            self.check_guarded()
+
+    def check_guarded(self) -> None:
+        self.guarded += len(self._unchecked)
+        self.wrong += sum(1 for remainder in remainders(self._unchecked) if remainder)
+        self._unchecked.clear()
 
     def add_run(self, start: int, end: int) -> None:
         if start < end:
@@ -153,7 +167,7 @@ def _walk_window(walk: _Walk, window: bytes, base: int, position: int, limit: in
     while at < stop and window[at] == 255 and (length := lengths[window[at + 1] << 8 | window[at + 2]]):
         if not window[at + 1] & 1:
             body = window[at + 6 : at + 6 + side_info_bytes]
-            walk.guarded.append(bytes((window[at + 2] ^ 255, window[at + 3] ^ 255)) + body + window[at + 4 : at + 6])
+            walk.add_guarded(bytes((window[at + 2] ^ 255, window[at + 3] ^ 255)) + body + window[at + 4 : at + 6])
         at += length
         count += 1
     walk.count += count
@@ -195,10 +209,10 @@ def _judge(source: ByteSource, path: str, walk: _Walk, tag: _XingTag | None, sta
     if walk.missing_bytes:
         findings.append(Finding("truncated", path, f"the last frame lacks {walk.missing_bytes} bytes"))
     findings += _judge_end(source, path, walk, tag, end)
-    wrong = sum(1 for remainder in remainders(walk.guarded) if remainder)
-    if wrong:
-        code = "odd-stream" if wrong == len(walk.guarded) and wrong > 2 else "corrupt"
-        findings.append(Finding(code, path, f"{wrong} of {len(walk.guarded)} frames do not fit their CRC-16"))
+    walk.check_guarded()
+    if walk.wrong:
+        code = "odd-stream" if walk.wrong == walk.guarded > 2 else "corrupt"  # some encoders never got it right
+        findings.append(Finding(code, path, f"{walk.wrong} of {walk.guarded} frames do not fit their CRC-16"))
     if not any(found.code in ("corrupt", "truncated") for found in findings) and tag is not None:
         findings += _judge_music(source, path, tag, start, end, has_gain_undo=has_gain_undo)
     return findings

@@ -16,8 +16,9 @@ from fonoteca.audio.mp4_fragments import read_fragment_runs
 from fonoteca.audio.tag_blocks import TagBlock
 from fonoteca.ground.findings import Finding
 
-_TABLE_BYTES_AT_MOST = 64 << 20
-_BOXES_AT_MOST = 20_000
+_TABLE_BYTES_AT_MOST = 16 << 20
+_BOXES_AT_MOST = 100_000
+_UNITS_AT_MOST = 1 << 22
 _AAC_OBJECT_TYPES = {0x40, 0x66, 0x67, 0x68}
 
 
@@ -38,7 +39,7 @@ class _Track(NamedTuple):
     timescale: int
     duration: int
     skipped: int
-    sizes: NDArray[numpy.int64]
+    unit_bytes: int
     runs: list[tuple[int, int]]
     """Start and end of each chunk of access units, by what the tables claim."""
 
@@ -65,7 +66,8 @@ def read_mp4_structure(source: ByteSource, path: str) -> AudioStructure:
     findings = _judge_top(source, path, top)
     moov = next((box for box in top if box.name == b"moov"), None)
     if moov is None:
-        missing = [] if findings else [Finding("corrupt", path, "no moov box, so no table of the sound")]
+        is_cut = any(found.code == "truncated" for found in findings)
+        missing = [] if is_cut else [Finding("corrupt", path, "no moov box, so no table of the sound")]
         return AudioStructure("m4a", findings=(*findings, *missing))
     tracks = [box for box in list_boxes(source, moov.start, moov.end) if box.name == b"trak"]
     sound = [box for box in tracks if _handler(source, box) == b"soun"]
@@ -90,7 +92,7 @@ def _describe(track: _Track, essence: str | None, tags: tuple[TagBlock, ...], fi
     seconds = track.duration / track.timescale if track.timescale else 0
     return AudioStructure(
         "m4a", track.sample_rate, track.channels, samples, AAC_TOLERANCE_SAMPLES,
-        round(int(track.sizes.sum()) * 8 / seconds) if seconds else None, essence, tag_blocks=tags, findings=tuple(findings),
+        round(track.unit_bytes * 8 / seconds) if seconds else None, essence, tag_blocks=tags, findings=tuple(findings),
     )  # fmt: skip
 
 
@@ -138,12 +140,20 @@ def _read_track(source: ByteSource, track: Box, moov: Box) -> _Track | None:
     codec, rate, channels = _read_description(_body(source, _find(source, table, b"stsd"), 1 << 16))
     identity = _body(source, _find(source, track, b"tkhd"))
     sizes = _read_sizes(source, table)
-    spent = _table(source, _find(source, table, b"stts"), 2).astype(numpy.int64)
-    total = int((spent[:, 0] * spent[:, 1]).sum()) if len(spent) else 0
+    spent = _table(source, _find(source, table, b"stts"), 2).astype(numpy.float64)  # the product of two lies overflows integers
+    total = int((spent[:, 0] * spent[:, 1]).sum())
     runs = _chunk_runs(source, table, sizes)
     skipped = _skipped(source, track) if total else 0
     return _Track(
-        codec, rate, channels, _number(identity, 20 if identity[:1] == b"\1" else 12), timescale, total or duration, skipped, sizes, runs
+        codec,
+        rate,
+        channels,
+        _number(identity, 20 if identity[:1] == b"\1" else 12),
+        timescale,
+        total or duration,
+        skipped,
+        int(sizes.sum()),
+        runs,
     )
 
 
@@ -207,6 +217,8 @@ def _table(source: ByteSource, box: Box | None, columns: int, skip: int = 4, dty
     body = _body(source, box, _TABLE_BYTES_AT_MOST)
     width = columns * numpy.dtype(dtype).itemsize
     rows = min(_number(body, skip), max(0, len(body) - skip - 4) // width)
+    if not rows:
+        return numpy.zeros((0, columns), numpy.int64)
     return numpy.frombuffer(body, dtype, rows * columns, skip + 4).astype(numpy.int64).reshape(rows, columns)
 
 
@@ -214,7 +226,7 @@ def _read_sizes(source: ByteSource, table: Box) -> NDArray[numpy.int64]:
     box = _find(source, table, b"stsz")
     fixed, count = _number(_body(source, box, 12), 4), _number(_body(source, box, 12), 8)
     if fixed:
-        return numpy.full(min(count, source.size // fixed + 1), fixed, numpy.int64)
+        return numpy.full(min(count, source.size // fixed + 1, _UNITS_AT_MOST), fixed, numpy.int64)
     return _table(source, box, 1, skip=8)[:, 0] if box else numpy.zeros(0, numpy.int64)
 
 
@@ -241,7 +253,7 @@ def _add_fragments(source: ByteSource, top: list[Box], moov: Box, track: _Track)
     if not moofs:
         return track
     defaults = _body(source, _find(source, moov, b"mvex", b"trex"))
-    runs, sizes, duration = [], [track.sizes], track.duration
+    runs, duration = list(track.runs), track.duration
     for moof in moofs:
         for trajectory in (box for box in list_boxes(source, moof.start, moof.end) if box.name == b"traf"):
             inner = {box.name: _body(source, box) for box in list_boxes(source, trajectory.start, trajectory.end) if box.name == b"tfhd"}
@@ -249,14 +261,13 @@ def _add_fragments(source: ByteSource, top: list[Box], moov: Box, track: _Track)
             if _number(inner.get(b"tfhd", b""), 4) == track.track_id:
                 found = read_fragment_runs(inner[b"tfhd"], truns, defaults, moof.start - 8)
                 runs += found.runs
-                sizes.append(numpy.array(found.sizes, numpy.int64))
                 duration += found.duration
-    return track._replace(runs=track.runs + runs, sizes=numpy.concatenate(sizes), duration=duration)
+    return track._replace(runs=runs, unit_bytes=sum(end - start for start, end in runs), duration=duration)
 
 
 def _read_units(source: ByteSource, path: str, track: _Track) -> tuple[list[Finding], str | None]:
     """What is wrong with where the access units are said to lie, and the hash of those that are there."""
-    total = int(track.sizes.sum())
+    total = track.unit_bytes
     if not total or not track.runs:
         return [Finding("no-sound", path, "the tables name no access unit")], None
     if min(start for start, _ in track.runs) < 0 or sum(end - start for start, end in track.runs) != total:

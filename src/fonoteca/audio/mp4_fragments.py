@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_UNITS_AT_MOST = 1 << 18
-
 
 class FragmentRuns(NamedTuple):
-    """Start and end of each run in the file, the size of each access unit, and their length in media time."""
+    """Start and end of each run in the file, and their length in media time."""
 
     runs: list[tuple[int, int]]
-    sizes: list[int]
     duration: int
 
 
@@ -25,12 +22,12 @@ class _Defaults(NamedTuple):
 def read_fragment_runs(tfhd: bytes, truns: Sequence[bytes], trex: bytes, moof_start: int) -> FragmentRuns:
     """Runs out of the bodies of one `traf`'s boxes; `trex` holds the defaults of the whole movie."""
     defaults = _read_defaults(tfhd, trex, moof_start)
-    found, place = FragmentRuns([], [], 0), defaults.base
+    runs, length, place = [], 0, defaults.base
     for trun in truns:
-        start, sizes, duration = _read_run(trun, defaults, place)
-        place = start + sum(sizes)
-        found = FragmentRuns([*found.runs, (start, place)], found.sizes + sizes, found.duration + duration)
-    return found
+        start, size, duration = _read_run(trun, defaults, place)
+        place, length = start + size, length + duration
+        runs.append((start, place))
+    return FragmentRuns(runs, length)
 
 
 def _word(data: bytes, start: int) -> int:
@@ -48,8 +45,9 @@ def _read_defaults(tfhd: bytes, trex: bytes, moof_start: int) -> _Defaults:
     return _Defaults(base, _word(tfhd, at) if flags & 16 else size, duration)
 
 
-def _read_run(trun: bytes, defaults: _Defaults, place: int) -> tuple[int, list[int], int]:
-    flags, count, at = _word(trun, 0) & 0xFFFFFF, min(_word(trun, 4), _UNITS_AT_MOST), 8
+def _read_run(trun: bytes, defaults: _Defaults, place: int) -> tuple[int, int, int]:
+    """Offset, bytes and length of one run."""
+    flags, count, at = _word(trun, 0) & 0xFFFFFF, _word(trun, 4), 8
     if flags & 1:
         place, at = defaults.base + int.from_bytes(trun[at : at + 4], "big", signed=True), at + 4
     at += 4 if flags & 4 else 0
@@ -59,5 +57,5 @@ def _read_run(trun: bytes, defaults: _Defaults, place: int) -> tuple[int, list[i
     duration_at, size_at = (0 if flags & 0x100 else None), (4 * (flags >> 8 & 1) if flags & 0x200 else None)
     rows = range(at, at + width * count, width) if width else range(0)
     durations = defaults.duration * count if duration_at is None else sum(_word(trun, row) for row in rows)
-    sizes = [defaults.size] * count if size_at is None else [_word(trun, row + size_at) for row in rows]
-    return place, sizes, durations
+    size = defaults.size * count if size_at is None else sum(_word(trun, row + size_at) for row in rows)
+    return place, size, durations

@@ -150,8 +150,8 @@ def _take_id3_frame(reading: _Reading, frame: Any) -> None:
     elif kind == "WXXX" and frame.desc.strip():
         tags.add_free(frame.desc, frame.url)
     elif kind in ID3_NAMES:
-        text: Any = frame.genres if kind == "TCON" else getattr(frame, "text", None) or getattr(frame, "url", "")
-        for value in [text] if isinstance(text, str) else text:
+        words: Any = frame.genres if kind == "TCON" else getattr(frame, "text", None) or getattr(frame, "url", "")
+        for value in [words] if isinstance(words, str) else words:
             tags.add(ID3_NAMES[kind], str(value))
 
 

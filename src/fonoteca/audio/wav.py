@@ -136,6 +136,8 @@ def _read_layout(source: ByteSource, chunk: _Chunk | None) -> _Layout | None:
         valid_bits, mask, code = struct.unpack("<HIH", body[18:26])
     is_plain = channels <= 2 and mask in (0, 4, 3)  # the masks that mean mono and stereo say nothing new
     layout = _Layout(code, channels, rate, block, bits, valid_bits or bits, 0 if is_plain else mask)
+    if code not in _KEPT_TAGS:
+        return layout
     return layout if channels and rate and block and block == channels * ((bits + 7) // 8) else None
 
 
