@@ -19,11 +19,13 @@ import av.logging
 import msgspec
 import numpy as np
 import soundfile
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from fonoteca.audio.decode_links import AnyFile, find_end_of_short_stream, open_links
 from fonoteca.audio.loudness import SILENT_PEAK, LoudnessMeter
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import OGG_FORMATS, AudioFormat
@@ -32,9 +34,6 @@ _DEMUXERS: dict[AudioFormat, str] = {
     "ogg-vorbis": "ogg", "ogg-opus": "ogg", "flac": "flac", "mp3": "mp3", "aac": "aac", "m4a": "mov", "wav": "wav",
 }  # fmt: skip
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-AnyFile = BinaryIO | io.RawIOBase
-"""What can be read and sought."""
-
 _W64_START = b"riff\x2e\x91\xcf\x11"
 _LOGS_KEPT = 100
 
@@ -95,24 +94,30 @@ def decode_frames(file: AnyFile, format: AudioFormat, problems: list[str]) -> Ge
     """Every frame of the recording, pts counted in samples from 0; what goes wrong is appended to `problems`.
 
     FFmpeg first; libsndfile where FFmpeg cannot start an Ogg stream, say because of a negative first granule position.
+    The links of a chained Ogg file up to 256 MiB are decoded each by itself, so that each may start and end where it says.
     """
     position = 0
-    for frame in _decode_by_ffmpeg(file, format, problems):
-        position = _place(frame, position)
+    for link in open_links(file) if format in OGG_FORMATS else (file,):
+        for frame in _decode_link(link, format, problems):
+            frame.pts = position
+            position += frame.samples
+            yield frame
+
+
+def _decode_link(file: AnyFile, format: AudioFormat, problems: list[str]) -> Generator[AudioFrame, None, None]:
+    met: list[str] = []
+    is_started = False
+    for frame in _decode_by_ffmpeg(file, format, met):
+        is_started = True
         yield frame
-    if problems and not position and format in OGG_FORMATS:
+    if met and not is_started and format in OGG_FORMATS:
         file.seek(0)
         rescued: list[str] = []
         for frame in _decode_by_libsndfile(file, rescued):
-            position = _place(frame, position)
+            is_started = True
             yield frame
-        if position:
-            problems[:] = rescued
-
-
-def _place(frame: AudioFrame, position: int) -> int:
-    frame.pts = position
-    return position + frame.samples
+        met = rescued if is_started else met
+    problems += met
 
 
 def _judge(problems: list[str], samples: int, path: str) -> Iterator[Finding]:
@@ -165,31 +170,32 @@ class SampleDigest:
 @contextmanager
 def _hear_ffmpeg() -> Iterator[list[tuple[int, str, str]]]:
     """FFmpeg's own error lines of this thread, which otherwise would be lost or printed."""
-    before = av.logging.get_level()
+    before = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # else what was said of one file is not said of the next
     try:
         with av.logging.Capture() as logs:
             yield logs
     finally:
-        av.logging.set_level(before)
+        av.logging.set_level(before[0])
+        av.logging.set_skip_repeated(before[1])
 
 
 def _decode_by_ffmpeg(file: AnyFile, format: AudioFormat, problems: list[str]) -> Generator[AudioFrame, None, None]:
     with _hear_ffmpeg() as logs:
         try:
             with _open_container(file, format) as container:
-                if not container.streams.audio:
-                    problems.append("no audio stream")
+                stream = next(iter(container.streams.audio), None)
+                if not stream or not stream.codec_context:
+                    problems.append("no decoder for this stream" if stream else "no audio stream")
                     return
-                stream = container.streams.audio[0]
-                stream.codec_context.thread_count = 1
-                stream.codec_context.options = {"err_detect": "crccheck"}
-                for frame in _decode_packets(container, stream, problems, logs):
-                    whole = _cut_before_zero(frame) if format == "ogg-vorbis" else frame
-                    if whole is not None and whole.samples:
-                        yield whole
+                _prepare(stream.codec_context, format)
+                frames = _decode_packets(container, stream, problems, logs)
+                yield from _place_vorbis(file, frames) if format == "ogg-vorbis" else frames
         except (av.FFmpegError, ValueError, ArithmeticError) as error:
             problems.append(_words(error, logs))
+        if format == "flac" and logs and not problems:  # its demuxer drops damaged frames and only says so
+            problems.append(logs[0][2].strip())
 
 
 def _decode_packets(
@@ -209,6 +215,16 @@ def _words(error: Exception, logs: list[tuple[int, str, str]]) -> str:
     said = f"{logs[-1][1]}: {logs[-1][2].strip()}" if logs else ""
     logs.clear()
     return said or getattr(error, "strerror", None) or str(error)
+
+
+def _prepare(decoder: AudioCodecContext, format: AudioFormat) -> None:
+    """One thread; a FLAC frame whose CRC fails is an error; channels without places (plain WAV) get the usual ones."""
+    decoder.thread_count = 1
+    if format == "flac":
+        decoder.options = {"err_detect": "crccheck+explode"}
+    usual = LAYOUTS.get(decoder.layout.nb_channels)
+    if usual and decoder.layout.name.endswith(" channels"):
+        decoder.layout = usual
 
 
 def _open_container(file: AnyFile, format: AudioFormat) -> InputContainer:
@@ -233,13 +249,26 @@ def _read_flac_width(file: BinaryIO) -> int:
     return ((info[20] & 1) << 4 | info[21] >> 4) + 1 if info[:4] == b"fLaC" and len(info) == 22 else 16
 
 
-def _cut_before_zero(frame: AudioFrame) -> AudioFrame | None:
-    """A first Vorbis page with fewer samples in its granule than in its packets starts before zero; FFmpeg leaves those in."""
-    if frame.pts is None or frame.pts >= 0:
-        return frame
-    if frame.pts + frame.samples <= 0:
-        return None
-    kept: NDArray[Any] = np.ascontiguousarray(frame.to_ndarray()[:, -frame.pts :])
+def _place_vorbis(file: AnyFile, frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:
+    """Cuts that granule positions ask for and FFmpeg leaves out: before zero, and at the end of a stream of one audio page.
+
+    Such a page is the first, which tells where a stream starts, and the last, which tells where it ends; FFmpeg then cannot
+    place its frames at zero.
+    """
+    position, end = 0, None
+    for number, frame in enumerate(frames):
+        if not number and frame.pts:
+            end = find_end_of_short_stream(file)
+        first = max(0, -(frame.pts or 0))
+        last = frame.samples if end is None else min(frame.samples, end - position)
+        if first < last:
+            whole = frame if (first, last) == (0, frame.samples) else _cut(frame, first, last)
+            position += whole.samples
+            yield whole
+
+
+def _cut(frame: AudioFrame, first: int, last: int) -> AudioFrame:
+    kept: NDArray[Any] = np.ascontiguousarray(frame.to_ndarray()[:, first:last])
     shorter = AudioFrame.from_ndarray(kept, format=frame.format.name, layout=frame.layout.name)
     shorter.sample_rate, shorter.time_base = frame.sample_rate, frame.time_base
     return shorter

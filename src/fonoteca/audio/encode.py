@@ -11,18 +11,21 @@ import io
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import av
 import msgspec
 
 from fonoteca.audio.comments import build_comment_packet
 from fonoteca.audio.decode import decode_frames
-from fonoteca.audio.loudness import REFERENCE_LUFS, LoudnessMeter
+from fonoteca.audio.loudness import REFERENCE_LUFS
 from fonoteca.audio.opus_encoder import OpusEncoder, libopus_version
 from fonoteca.audio.opus_stream import build_opus_file, read_pre_skip
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import AudioFormat
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 MOST_IN_MEMORY = 256 * 2**20
 """Bytes of a source that are read at once; a larger one is hashed as the decoder reads it."""
@@ -68,7 +71,7 @@ def encode_opus(source: Path, request: OpusRequest) -> EncodedOpus:
         with _open_hashed(source) as reader:
             if reader.sha256 and (finding := _compare_source(source, reader.sha256, request)):
                 return _refuse(reader.sha256, finding)
-            encoder = OpusEncoder(request.opus_kbits)
+            encoder = OpusEncoder(request.opus_kbits, request.loudness_lufs)
             loudness_lufs, problem = _run(encoder, reader, request)
             source_sha256 = reader.finish()
     except OSError as error:
@@ -82,14 +85,11 @@ def encode_opus(source: Path, request: OpusRequest) -> EncodedOpus:
 
 def _run(encoder: OpusEncoder, reader: HashingReader, request: OpusRequest) -> tuple[float | None, tuple[str, str] | None]:
     """The loudness, and None or the code and fact of what stopped it."""
-    meter = LoudnessMeter() if request.loudness_lufs is None else None
     problems: list[str] = []
     try:
         with closing(decode_frames(reader, request.format, problems)) as frames:
             for frame in frames:
                 encoder.add(frame)
-                if meter:
-                    meter.add(frame)
         encoder.finish()
     except (av.FFmpegError, ValueError) as error:
         return None, ("encode-failed", str(error))
@@ -97,7 +97,7 @@ def _run(encoder: OpusEncoder, reader: HashingReader, request: OpusRequest) -> t
         return None, ("decode-failed", f"{problems[0]}; {encoder.samples} samples at 48 kHz were read")
     if not encoder.samples:
         return None, ("no-sound", "the decoder gives no samples")
-    return meter.finish() if meter else request.loudness_lufs, None
+    return encoder.loudness_lufs, None
 
 
 def r128_gain(loudness_lufs: float) -> int:
@@ -194,6 +194,13 @@ class HashingReader(io.RawIOBase):
             self._digest.update(memoryview(data)[self._hashed - start :])
             self._hashed = start + len(data)
         return data
+
+    def readinto(self, buffer: Buffer) -> int:
+        """As `read`, into `buffer`."""
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
 
     def finish(self) -> str:
         """Lower-case hex of the whole file."""

@@ -17,7 +17,7 @@ from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
 from fonoteca.audio.decode import LAYOUTS
-from fonoteca.audio.loudness import FilterChain, FrameShape, shape_of
+from fonoteca.audio.loudness import FilterChain, FrameShape, LoudnessMeter, shape_of
 from fonoteca.audio.opus_stream import (
     FRAME_SAMPLES,
     MOST_CHANNELS,
@@ -48,18 +48,21 @@ def round_to_opus_rate(samples_by_rate: Mapping[int, int]) -> int:
 
 
 class OpusEncoder:
-    """Takes every frame of one recording, then `finish`; `packets`, `samples` (48 kHz) and `opus_head` are then final.
+    """Takes every frame of one recording, then `finish`; its attributes are then final: `samples` at 48 kHz without pre-skip.
 
-    Mono stays mono; up to 8 channels keep channel mapping family 1; more are mixed down to stereo. The encoder is told the
-    time of every frame, and the end is filled with silence until pre-skip and all samples have come out.
+    Loudness is measured where it is not given, and where channels are mixed, which changes it. Mono stays mono; up to 8
+    channels keep channel mapping family 1; more are mixed down to stereo. The encoder is told the time of every frame, and
+    the end is filled with silence until pre-skip and all samples have come out.
     Raises av.FFmpegError or ValueError where FFmpeg refuses.
     """
 
-    def __init__(self, opus_kbits: float) -> None:
+    def __init__(self, opus_kbits: float, loudness_lufs: float | None = None) -> None:
         self.packets: list[bytes] = []
         self.samples = 0
         self.opus_head = b""
         self.description = ""
+        self.loudness_lufs = loudness_lufs
+        self._meter: LoudnessMeter | None = None
         self._kbits = opus_kbits
         self._source_samples: dict[int, int] = {}
         self._shape: FrameShape | None = None
@@ -80,6 +83,8 @@ class OpusEncoder:
         if not self._chain:
             return
         self._push(None)
+        if self._meter:
+            self.loudness_lufs = self._meter.finish()
         self.samples = round_to_opus_rate(self._source_samples)
         pre_skip = read_pre_skip(self.opus_head)
         block = self._take()[:, : (self.samples - self._encoded) * self._channels]
@@ -96,13 +101,15 @@ class OpusEncoder:
         self._shape, self._chain = shape, self._build_resampler(shape)
 
     def _open(self, shape: FrameShape) -> None:
-        given = av.AudioLayout(shape.layout).nb_channels
-        self._channels = given if given <= MOST_CHANNELS else 2
+        channels = av.AudioLayout(shape.layout).nb_channels
+        self._channels = channels if channels <= MOST_CHANNELS else 2
         self._layout = LAYOUTS[self._channels]
+        if self.loudness_lufs is None or shape.layout != self._layout:
+            self._meter = LoudnessMeter()
         bits = find_encoder_bits(self._kbits, self._channels)
         self._codec = _open_libopus(self._layout, bits, self._channels)
         self.opus_head = set_input_rate(bytes(self._codec.extradata or b""), shape.sample_rate)
-        self.description = _describe(bits, given, self._channels)
+        self.description = _describe(bits, shape.layout, self._layout)
 
     def _build_resampler(self, shape: FrameShape) -> FilterChain:
         resample = [("aresample", f"{OPUS_RATE}")] if shape.sample_rate != OPUS_RATE else []
@@ -111,6 +118,8 @@ class OpusEncoder:
 
     def _push(self, frame: AudioFrame | None) -> None:
         for block in self._chain.push(frame) if self._chain else ():
+            if self._meter:
+                self._meter.add(block)
             self._waiting.append(cast(NDArray[np.float32], block.to_ndarray()))
             self._resampled += block.samples
         ready = (self._resampled - OPUS_RATE // 10 - self._encoded) // FRAME_SAMPLES  # the end may yet be cut
@@ -144,7 +153,7 @@ def _open_libopus(layout: str, bits: int, channels: int) -> AudioCodecContext:
     return codec
 
 
-def _describe(bits: int, given: int, channels: int) -> str:
+def _describe(bits: int, given: str, layout: str) -> str:
     settings = f"constrained VBR {bits / 1000:g} kbit/s, 20 ms, complexity 10, audio"
-    mixed = f", {given} channels mixed down to {channels}" if given != channels else ""
+    mixed = f", {given} mixed to {layout}" if given != layout else ""
     return f"{libopus_version()} (PyAV {av.__version__}), {settings}{mixed}"
