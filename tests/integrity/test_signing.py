@@ -71,6 +71,8 @@ def test_ssh_keygen_accepts_the_signature(signed: Path, key: SigningKey) -> None
     assert b"Good" in run_program(verify, timeout_s=10, stdin=signed.read_bytes())
     with pytest.raises(FonotecaError):
         run_program(verify, timeout_s=10, stdin=b"other")
+    shown = run_program(["ssh-keygen", "-l", "-f", "-"], timeout_s=10, stdin=allowed.read_bytes().split(b" ", 2)[2])
+    assert key.public.fingerprint in shown.decode()
 
 
 @needs_ssh_keygen
@@ -233,6 +235,12 @@ def test_new_key_that_the_old_one_did_not_sign_is_refused(tmp_path: Path) -> Non
     sign_file(thief, statement, serial=10, namespace="fonoteca-rotation")
     with pytest.raises(SignatureError):
         follow_rotations(old.public, [statement])
+
+
+@pytest.mark.parametrize("principal", ["", "a b", 'x"', "*", "a,b", "a\nb", "#a"])
+def test_principal_that_would_change_the_meaning_of_allowed_signers_is_refused(key: SigningKey, principal: str) -> None:
+    with pytest.raises(SignatureError):
+        key.public.allowed_signers(principal, RELEASE_NAMESPACE)
 
 
 def test_trusted_comment_is_one_line(key: SigningKey) -> None:

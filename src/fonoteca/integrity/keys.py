@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import os
+import re
 import stat
 import struct
 from pathlib import Path
@@ -19,6 +20,7 @@ from fonoteca.ground.errors import SignatureError, translate_os_errors
 from fonoteca.ground.files import sync_folder
 
 _SSH_TYPE = b"ssh-ed25519"
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9._+@-]+")
 
 
 class PublicKey(msgspec.Struct, frozen=True):
@@ -53,7 +55,10 @@ class PublicKey(msgspec.Struct, frozen=True):
         return f"{_SSH_TYPE.decode()} {base64.b64encode(self.ssh_blob).decode()}"
 
     def allowed_signers(self, principal: str, namespace: str) -> str:
-        """The content of an allowed_signers file for `ssh-keygen -Y verify -I principal -n namespace`."""
+        """The content of an allowed_signers file for `ssh-keygen -Y verify -I principal -n namespace`; by habit, principals are
+        addresses. SignatureError where the file would be read otherwise."""
+        if not _PLAIN_WORD.fullmatch(principal) or not _PLAIN_WORD.fullmatch(namespace):
+            raise SignatureError(f"{principal!r} cannot name a signer", "Take letters, digits and . _ + @ - only, say archive@example.org.")
         return f'{principal} namespaces="{namespace}" {self.ssh_text}\n'
 
     def check(self, signature: bytes, message: bytes, what: str) -> None:

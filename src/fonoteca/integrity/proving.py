@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import stat
 import threading
@@ -16,10 +17,10 @@ from fonoteca.ground.findings import Finding
 from fonoteca.ground.workers import map_in_order
 
 BUFFER_BYTES = 1024 * 1024
-"""What one thread reads at a time: small enough to stay in a cache between being read and being hashed (256 KiB was 4 % slower)."""
+"""What one thread reads at a time: small enough to stay in the cache of a core between being read and being hashed."""
 
 BATCH_FILES = 64
-BATCH_BYTES = 64 * 1024 * 1024
+BATCH_BYTES = 16 * 1024 * 1024
 _REPORT_BYTES = 32 * 1024 * 1024
 
 
@@ -134,7 +135,8 @@ class _Prover:
     def _buffer(self) -> memoryview:
         buffer: memoryview | None = getattr(self._local, "buffer", None)
         if buffer is None:
-            buffer = self._local.buffer = memoryview(bytearray(BUFFER_BYTES))
+            # A mapping starts on a page, a bytearray 16 bytes later: copying out of the page cache is slower then (12 % of all).
+            buffer = self._local.buffer = memoryview(mmap.mmap(-1, BUFFER_BYTES))
         return buffer
 
     def _report(self, count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,7 +56,7 @@ class Signatures(msgspec.Struct, frozen=True):
 def digest_file(path: Path) -> SignedDigest:
     """One read of the file, of any size, in constant memory."""
     digest = SignedDigest()
-    view = memoryview(bytearray(1 << 20))
+    view = memoryview(mmap.mmap(-1, 1 << 20))
     with translate_os_errors(path), open(path, "rb", buffering=0) as file:
         while count := file.readinto(view):
             digest.update(view[:count])
