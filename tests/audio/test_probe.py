@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import mutagen.flac
@@ -16,6 +18,7 @@ from codec_files import CODECS, PNG, copy_packets, encode, flip_bit, make_sound,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fonoteca import audio
 from fonoteca.audio import AUDIO_SUFFIXES, probe, probe_file
 from fonoteca.ground.things import AudioFile
 
@@ -216,3 +219,16 @@ def test_any_bytes_after_any_magic_never_raise(tmp_path_factory: pytest.TempPath
 def test_suffixes_are_lower_case_and_name_every_kept_format() -> None:
     assert {".ogg", ".oga", ".opus", ".flac", ".mp3", ".m4a", ".aac", ".wav"} <= AUDIO_SUFFIXES
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in AUDIO_SUFFIXES)
+
+
+def test_every_name_of_the_room_can_be_loaded() -> None:
+    assert all(getattr(audio, name) is not None for name in audio.__all__)
+    assert sorted(name for names in audio._HOMES.values() for name in names) == sorted(audio.__all__)
+
+
+def test_naming_the_room_does_not_load_the_decoder() -> None:
+    program = "import sys, fonoteca.audio; fonoteca.audio.AUDIO_SUFFIXES; sys.exit('av' in sys.modules or 'numpy' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False).returncode
+        == 0
+    )

@@ -9,10 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fonoteca.audio.comments import merge_comments, parse_comment_packet
     from fonoteca.audio.decode import Decoded, decode_audio
+    from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus
+    from fonoteca.audio.encoded_check import check_encoded, check_gain_tags, encode_and_check
     from fonoteca.audio.formats import AUDIO_SUFFIXES
+    from fonoteca.audio.ogg_structure import OggStructure, read_ogg_structure
+    from fonoteca.audio.patches import apply_patch, make_patch
     from fonoteca.audio.pictures import make_picture, sniff_picture
     from fonoteca.audio.probe import probe_file
+    from fonoteca.audio.retag import Retagged, retag_ogg
     from fonoteca.audio.tag_names import picard_to_vorbis
     from fonoteca.audio.tags import EmbeddedTags, read_packet_tags
 
@@ -20,21 +26,46 @@ __all__ = [
     "AUDIO_SUFFIXES",
     "Decoded",
     "EmbeddedTags",
+    "EncodedOpus",
+    "OggStructure",
+    "OpusRequest",
+    "Retagged",
+    "apply_patch",
+    "check_encoded",
+    "check_gain_tags",
     "decode_audio",
+    "encode_and_check",
+    "encode_opus",
+    "make_patch",
     "make_picture",
+    "merge_comments",
+    "parse_comment_packet",
     "picard_to_vorbis",
     "probe_file",
+    "read_ogg_structure",
     "read_packet_tags",
+    "retag_ogg",
     "sniff_picture",
 ]
 
 _HOMES = {
-    "AUDIO_SUFFIXES": "formats", "Decoded": "decode", "EmbeddedTags": "tags", "decode_audio": "decode", "make_picture": "pictures",
-    "picard_to_vorbis": "tag_names", "probe_file": "probe", "read_packet_tags": "tags", "sniff_picture": "pictures",
-}  # fmt: skip
+    "comments": ("merge_comments", "parse_comment_packet"),
+    "decode": ("Decoded", "decode_audio"),
+    "encode": ("EncodedOpus", "OpusRequest", "encode_opus"),
+    "encoded_check": ("check_encoded", "check_gain_tags", "encode_and_check"),
+    "formats": ("AUDIO_SUFFIXES",),
+    "ogg_structure": ("OggStructure", "read_ogg_structure"),
+    "patches": ("apply_patch", "make_patch"),
+    "pictures": ("make_picture", "sniff_picture"),
+    "probe": ("probe_file",),
+    "retag": ("Retagged", "retag_ogg"),
+    "tag_names": ("picard_to_vorbis",),
+    "tags": ("EmbeddedTags", "read_packet_tags"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
