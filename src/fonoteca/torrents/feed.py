@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from email.utils import format_datetime
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from fonoteca.torrents.listing import TorrentEntry
 
 # Everything that XML 1.0 (section 2.2) cannot hold, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+# RFC 822 names, whatever the locale.
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def write_feed(title: str, link: str, description: str, entries: Iterable[TorrentEntry], published: datetime) -> bytes:
@@ -26,13 +29,13 @@ def _item(entry: TorrentEntry, published: datetime) -> str:
     kind = "metadata" if entry.is_metadata else "data"
     state = "obsolete " if entry.obsolete else ""
     fact = f"{state}{kind}, {entry.num_files} files, {entry.data_size} bytes, infohash {entry.btih}"
-    url = quoteattr(_clean(entry.url))
+    url = escape(_clean(entry.url))
     return (
         f"<item>\n{_element('title', entry.display_name)}{_element('link', entry.url)}{_element('description', fact)}"
         f"{_element('category', entry.group_name)}"
         f'<guid isPermaLink="false">urn:btih:{escape(_clean(entry.btih))}</guid>\n'
         f"{_element('pubDate', _rfc822(_entry_date(entry, published)))}"
-        f'<enclosure url={url} length="{entry.torrent_size}" type="application/x-bittorrent"/>\n</item>\n'
+        f'<enclosure url="{url}" length="{entry.torrent_size}" type="application/x-bittorrent"/>\n</item>\n'
     )
 
 
@@ -45,7 +48,8 @@ def _entry_date(entry: TorrentEntry, published: datetime) -> datetime:
 
 
 def _rfc822(moment: datetime) -> str:
-    return format_datetime(moment.astimezone(UTC), usegmt=True)
+    at = moment.astimezone(UTC)
+    return f"{_DAYS[at.weekday()]}, {at.day:02d} {_MONTHS[at.month - 1]} {at.year:04d} {at:%H:%M:%S} GMT"
 
 
 def _element(name: str, text: str) -> str:
