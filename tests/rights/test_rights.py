@@ -66,7 +66,8 @@ def test_statement_in_practice_has_one_canonical_uri(said: str, uri: str) -> Non
         "", " ", "unknown", "CC", "the", "CC BY 9.0", "CC BY 3.0 Atlantis", "© 2001 Someone", "ask me", "CC-BY-SA-3.0+", "https://example.org/by/4.0/",
         "https://creativecommons.org/licenses/by/4.1/", "https://creativecommons.org/licenses/by/3.0/xx/", "https://creativecommons.org.evil.example/x",
         "This is not under http://creativecommons.org/licenses/by/3.0/", "http://creativecommons.org/licenses/by/3.0/ for personal use",
-        "CC BY 4.0 or a licence nobody knows", "\x00", "\ud800", "CC BY 4.0 \u202e", "a" * 100_000, "gpl " * 20_000, "creativecommons.org/" * 1000,
+        "CC BY 4.0 or a licence nobody knows", "\x00", "\ud800", "CC BY 4.0 \u202e", "a" * 100_000,
+        "gpl " * 20_000, "creativecommons.org/" * 1000,
     ],
 )  # fmt: skip
 def test_what_is_not_known_denies(said: str) -> None:

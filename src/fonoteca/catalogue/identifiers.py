@@ -61,4 +61,5 @@ def album_id_of(title: str | None, album_artists: Sequence[str], mbid: str | Non
 
     Tracks that agree in all four share an album; a differing one is an album of its own, joined by MBID or barcode later.
     """
-    return _id_from("album", [mbid or "", barcode or "", normal_form(title or ""), *(normal_form(name) for name in album_artists)])
+    given = ("" if part is None else f"={part}" for part in (mbid, barcode, title))
+    return _id_from("album", [normal_form(part) for part in (*given, *album_artists)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,7 +93,7 @@ def read_plays(path: Path) -> Iterator[PlaysRow | Finding]:
         lines = _text_lines(file)
         header = next(lines, "")
         delimiter = max(",;\t", key=header.count)
-        columns = _columns(path, next(csv.reader([header], delimiter=delimiter), []))
+        columns = _columns(path, next(csv.reader([header.rstrip()], delimiter=delimiter), []))
         reader = csv.reader(lines, delimiter=delimiter)
         while True:
             try:
@@ -112,7 +111,7 @@ def _text_lines(file: Any) -> Iterator[str]:
     for line in read_lines(file, 1 << 20):
         # a fault is given as a row that cannot be right, so that it keeps its number
         text = f'\x00fault "{line.fault}' if line.fault else line.content.decode("utf-8", "surrogateescape")
-        yield io.StringIO(text).read() if line.number == 1 else text + "\n"
+        yield text + "\n"
 
 
 def _columns(path: Path, names: list[str]) -> dict[str, int]:

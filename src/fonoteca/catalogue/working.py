@@ -79,9 +79,11 @@ class Catalogue:
         """Insert or wholly replace the track of this id; idempotent.
 
         `keep_metadata`: fields that apply_metadata, set_popularity or set_rights set before stay, so that a
-        source added again does not undo them. FormatError where a value cannot be stored.
+        source added again does not undo them. A withdrawn track stays withdrawn. FormatError where a value cannot be stored.
         """
         with self.transaction():
+            if self.is_withdrawn(record.id):
+                record = changed_record(record, {"status": "withdrawn"})
             self._writer.put(self._with_kept_fields(record) if keep_metadata else record)
 
     def _with_kept_fields(self, record: TrackRecord) -> TrackRecord:
@@ -179,7 +181,7 @@ class Catalogue:
 
     def set_status(self, track_id: str, status: Status, reason: str | None = None, duplicate_of: str | None = None) -> None:
         """Say whether the track is held and why not; a withdrawn track stays withdrawn."""
-        if status != "withdrawn" and self.statements.value("SELECT 1 FROM tombstones WHERE track_id = ?", (track_id,)):
+        if status != "withdrawn" and self.is_withdrawn(track_id):
             raise UsageError(f"track {track_id} was withdrawn", "A withdrawal is for good; the tombstone says why.")
         values = (status, clean_optional(reason), clean_optional(duplicate_of))
         self._change(track_id, "status = ?, status_reason = ?, duplicate_of = ?", values)
@@ -197,6 +199,10 @@ class Catalogue:
             )
             self._change(tombstone.track_id, "status = ?, status_reason = ?", ("withdrawn", clean_text(tombstone.reason)))
             self.statements.run("INSERT OR IGNORE INTO tombstones VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def is_withdrawn(self, track_id: str) -> bool:
+        """Whether a tombstone stands for this id."""
+        return self.statements.row("SELECT 1 FROM tombstones WHERE track_id = ?", (clean_text(track_id),)) is not None
 
     def tombstones(self) -> list[Tombstone]:
         """Every withdrawal, sorted by track id."""

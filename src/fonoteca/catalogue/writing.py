@@ -132,7 +132,7 @@ class TrackWriter:
         self._sql.run_many("INSERT INTO track_artists VALUES (?, ?, ?, ?)", links)
 
     def _album_row(self, record: TrackRecord) -> int | None:
-        if record.album is None and not (record.album_artists or record.album_mbid or record.barcode):
+        if not record.album_artists and record.album is None and record.album_mbid is None and record.barcode is None:
             return None
         public_id = album_id_of(record.album, record.album_artists, record.album_mbid, record.barcode)
         album = self._rows.get(("albums", public_id)) or self._sql.value("SELECT album FROM albums WHERE id = ?", (public_id,))
