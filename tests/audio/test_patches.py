@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ogg_builder import SETUP, SOUND, VORBIS_HEAD, Group, lay_pages, opus_comments, opus_file, real_file, vorbis_comments, vorbis_file
 
+from fonoteca.audio.patch_recipe import _DICTIONARY
 from fonoteca.audio.patches import MAGIC, OGG, ZSTANDARD, apply_patch, make_patch
 from fonoteca.audio.retag import retag_ogg
 from fonoteca.ground.errors import PatchError
@@ -135,3 +137,15 @@ def test_original_of_real_music_comes_back_from_a_member_tagged_by_another_progr
     )
     member = (tmp_path / "member.ogg").read_bytes()
     assert apply_patch(member, make_patch(file.read_bytes(), member)) == file.read_bytes()
+
+
+def test_preset_dictionary_is_the_one_that_the_format_page_names() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats" / "patch.md").read_text()
+    assert sha256(_DICTIONARY).hexdigest() in page
+    assert f"({len(_DICTIONARY)} bytes)" in page
+
+
+def test_patch_of_version_1_still_restores() -> None:
+    patch = bytes.fromhex("465054010183a4fe31b6c29245852d28ef14329be98093616d953765fdba75b613fce3b902ae0e00000063620000")
+    member = vorbis_file(vorbis_comments([b"TITLE=A song", b"ARTIST=Somebody", b"ALBUM=Later"]))
+    assert apply_patch(member, patch) == vorbis_file()

@@ -22,6 +22,9 @@ _OTHER_CODECS = (
     (b"OVP80", "VP8"),
     (b"CELT", "CELT"),
 )
+MOST_OF_ONE_CODE = 20
+"""Findings of one code told about one file: a broken file can have one at every byte."""
+
 _BLOCKS_RETAGGING = frozenset({"chained-stream", "multiplexed-stream", "leading-data", "bad-tags"})
 
 
@@ -93,7 +96,9 @@ class _Told:
         self.add("odd-stream", fact)
 
     def add(self, code: str, fact: str) -> None:
-        self._findings.append(Finding(code, self._path, fact))
+        count = sum(1 for found in self._findings if found.code == code)
+        if count < MOST_OF_ONE_CODE:
+            self._findings.append(Finding(code, self._path, fact))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
