@@ -82,10 +82,16 @@ def test_choice_is_that_of_the_rule_in_any_order_of_arrival(
                 artist, isrcs, popularity = tracks[number]
                 catalogue.put_track(
                     number_record(
-                        number, artists=(f"Solo {number}",), album=None, album_artists=(), popularity=popularity, followers=0,
-                        artist_popularity=artist, isrcs=tuple(f"USRC1000000{'ABCD'.index(isrc)}" for isrc in sorted(isrcs)),
+                        number,
+                        artists=(f"Solo {number}",),
+                        album=None,
+                        album_artists=(),
+                        popularity=popularity,
+                        followers=0,
+                        artist_popularity=artist,
+                        isrcs=tuple(f"USRC1000000{'ABCD'.index(isrc)}" for isrc in sorted(isrcs)),
                     )
-                )  # fmt: skip
+                )
         chosen = {row.id: choice.reason for row, choice in choose_files(catalogue, TIERS)}
     assert chosen == _by_the_rule(tracks)
 
@@ -180,8 +186,16 @@ def test_counted_classes_plan_like_their_tracks() -> None:
         size, duration, repeats = chance.choice([None, chance.randrange(5000, 40000)]), chance.randrange(500, 2000), chance.random() < 0.1
         counter.add(popularity, score, size, duration, None, repeats)
         tracks.append(
-            TrackClass(popularity=popularity, tracks=1, bytes=size or 0, duration_ms=duration, second_score=score, repeats_isrc=repeats, has_file=size is not None)
-        )  # fmt: skip
+            TrackClass(
+                popularity=popularity,
+                tracks=1,
+                bytes=size or 0,
+                duration_ms=duration,
+                second_score=score,
+                repeats_isrc=repeats,
+                has_file=size is not None,
+            )
+        )
     whole, single = compare_tiers(counter.classes(), tiers), compare_tiers(tracks, tiers)
     assert len(counter.classes()) < 200
     for one, other in zip(whole, single, strict=True):

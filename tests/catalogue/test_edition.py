@@ -133,3 +133,18 @@ def test_empty_catalogue_makes_an_empty_edition(tmp_path: Path) -> None:
     with Catalogue.create(tmp_path / "c.sqlite3") as catalogue:
         assert publish(catalogue, tmp_path / "e.sqlite3").tracks == 0
     assert ask(tmp_path / "e.sqlite3", "SELECT value FROM edition WHERE name = 'title'") == ["Test"]
+
+
+def test_page_names_every_table_column_and_view(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats" / "catalogue.md").read_text()
+    with Catalogue.create(tmp_path / "c.sqlite3") as catalogue:
+        publish(catalogue, tmp_path / "e.sqlite3")
+    names = set(
+        ask(tmp_path / "e.sqlite3", "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'track_search_%'")
+    )
+    rows = {line.split("|")[1].strip().strip("`"): line for line in page.splitlines() if line.startswith("| `")}
+    assert set(rows) == names
+    query = "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_xinfo(m.name) c WHERE m.type = 'table' AND c.hidden = 0"
+    for line in ask(tmp_path / "e.sqlite3", query):
+        table, column = line.split("|")
+        assert table.startswith("track_search_") or f"`{column}`" in rows[table], line

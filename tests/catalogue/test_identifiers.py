@@ -39,10 +39,19 @@ def test_track_id_can_be_computed_back_to_half_the_hash(digest: bytes) -> None:
 
 def test_ids_of_different_things_differ() -> None:
     ids = {
-        artist_id_of("a"), artist_id_of("A"), artist_id_of("a", "m"), album_id_of("a", ()), album_id_of("a", ("b",)), album_id_of(None, ("a", "b")),
-        album_id_of("", ()), album_id_of(None, ()), album_id_of("a", (), None, "b"), album_id_of("a", (), "b"), path_track_id_of("a"),
+        artist_id_of("a"),
+        artist_id_of("A"),
+        artist_id_of("a", "m"),
+        album_id_of("a", ()),
+        album_id_of("a", ("b",)),
+        album_id_of(None, ("a", "b")),
+        album_id_of("", ()),
+        album_id_of(None, ()),
+        album_id_of("a", (), None, "b"),
+        album_id_of("a", (), "b"),
+        path_track_id_of("a"),
         path_track_id_of("\udcff"),
-    }  # fmt: skip
+    }
     assert len(ids) == 12 and all(is_public_id(text) for text in ids)
 
 

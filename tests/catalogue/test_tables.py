@@ -98,11 +98,26 @@ def test_compressed_file_cut_short_is_told(tmp_path: Path, keep: float) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "[]", "null", "1", '"x"', "{}", '{"id":5}', '{"id":"x","artists":"one"}', '{"id":"x","disc":"1"}', '{"id":"x","popularity":101}',
-        '{"id":"x","titel":"misspelt"}', '{"id":"x","plays":-1}', '{"id":"x","duration_ms":1e400}', '{"id":"x","disc":10000000000000000000000}',
-        '{"id":"x"} {"id":"y"}', "[" * 100_000, '{"id":' + '{"a":' * 50_000, '{"id":"\\ud800"', "\x00",
+        "[]",
+        "null",
+        "1",
+        '"x"',
+        "{}",
+        '{"id":5}',
+        '{"id":"x","artists":"one"}',
+        '{"id":"x","disc":"1"}',
+        '{"id":"x","popularity":101}',
+        '{"id":"x","titel":"misspelt"}',
+        '{"id":"x","plays":-1}',
+        '{"id":"x","duration_ms":1e400}',
+        '{"id":"x","disc":10000000000000000000000}',
+        '{"id":"x"} {"id":"y"}',
+        "[" * 100_000,
+        '{"id":' + '{"a":' * 50_000,
+        '{"id":"\\ud800"',
+        "\x00",
     ],
-)  # fmt: skip
+)
 def test_line_that_breaks_the_schema_is_set_aside(tmp_path: Path, line: str) -> None:
     rows = list(read_metadata(write(tmp_path / "m.jsonl", line + '\n{"id":"good","title":"t"}\n')))
     assert bad_lines(rows) == ["line 1"]
@@ -133,3 +148,9 @@ def test_no_bytes_break_the_readers(tmp_path_factory: pytest.TempPathFactory, co
     list(read_metadata(write(folder / "any.jsonl", content)))
     list(read_metadata(write(folder / "any.jsonl.zst", content)))
     list(read_plays(write(folder / "any.csv", b"path,plays\n" + content)))
+
+
+def test_page_names_every_field_of_the_schema() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats" / "metadata.md").read_text()
+    documented = [line.split("|")[1].strip().strip("`") for line in page.splitlines() if line.startswith("| `")]
+    assert documented == [name for name in MetadataRow.__struct_fields__ if name != "line"]

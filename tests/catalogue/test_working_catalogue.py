@@ -24,9 +24,16 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
 
 def file_row(number: int, **changed: object) -> FileRow:
     row = FileRow(
-        aacid=f"aacid__x_files__20260101T000000Z__{number}__abc", container="x_data__1", collection="x_files", sha256=f"{number:064x}",
-        size=1000 + number, format="ogg-vorbis", tier="original", source_sha256=f"{number + 10**6:064x}", essence_sha256=f"{number + 10**9:064x}",
-    )  # fmt: skip
+        aacid=f"aacid__x_files__20260101T000000Z__{number}__abc",
+        container="x_data__1",
+        collection="x_files",
+        sha256=f"{number:064x}",
+        size=1000 + number,
+        format="ogg-vorbis",
+        tier="original",
+        source_sha256=f"{number + 10**6:064x}",
+        essence_sha256=f"{number + 10**9:064x}",
+    )
     return msgspec.structs.replace(row, **changed)
 
 
