@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from audio.sounds import as_aac, as_file, noise, sine
 from fonoteca.audio.comments import parse_comment_packet
 from fonoteca.audio.decode import decode_audio
-from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus
+from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus, is_own_opus
 from fonoteca.audio.ogg import build_page, scan_pages
 from fonoteca.audio.ogg_structure import read_ogg_structure
 from fonoteca.ground.things import AudioFormat
@@ -146,23 +146,47 @@ def fix_first_page(data: bytes) -> bytes:
 
 
 def test_tags_are_carried_and_replaygain_is_not(tmp_path: Path) -> None:
-    tags = (("TITLE", "Ça va?"), ("ARTIST", "a"), ("ARTIST", "b"), ("REPLAYGAIN_TRACK_GAIN", "-3 dB"), ("R128_ALBUM_GAIN", "-5"))
+    tags = (
+        ("TITLE", "Ça va?"),
+        ("ARTIST", "a"),
+        ("ARTIST", "b"),
+        ("REPLAYGAIN_TRACK_GAIN", "-3 dB"),
+        ("R128_ALBUM_GAIN", "-5"),
+        ("encoder", "LAME"),
+    )
     made = encode(tmp_path, as_file(sine(48_000), 48_000), comments=tags)
-    assert comments_of(made) == ["TITLE=Ça va?".encode(), b"ARTIST=a", b"ARTIST=b", b"R128_ALBUM_GAIN=-5", b"R128_TRACK_GAIN=2"]
+    assert comments_of(made) == [
+        "TITLE=Ça va?".encode(),
+        b"ARTIST=a",
+        b"ARTIST=b",
+        b"R128_ALBUM_GAIN=-5",
+        b"ENCODER=fonoteca",
+        b"R128_TRACK_GAIN=2",
+    ]
 
 
 def test_gain_is_made_from_the_loudness_that_is_given(tmp_path: Path) -> None:
-    assert comments_of(encode(tmp_path, as_file(sine(48_000), 48_000), loudness_lufs=-18.0)) == [b"R128_TRACK_GAIN=-1280"]
+    assert comments_of(encode(tmp_path, as_file(sine(48_000), 48_000), loudness_lufs=-18.0)) == [
+        b"ENCODER=fonoteca",
+        b"R128_TRACK_GAIN=-1280",
+    ]
 
 
 def test_silence_has_no_gain(tmp_path: Path) -> None:
-    assert comments_of(encode(tmp_path, as_file(np.zeros((48_000, 2)), 48_000))) == []
+    assert comments_of(encode(tmp_path, as_file(np.zeros((48_000, 2)), 48_000))) == [b"ENCODER=fonoteca"]
+
+
+def test_own_files_are_known_and_others_are_not(tmp_path: Path) -> None:
+    made = encode(tmp_path, as_file(sine(4800), 48_000))
+    assert is_own_opus(read_ogg_structure(made.data, "x").comment_packet)
+    assert not is_own_opus(read_ogg_structure(as_file(sine(4800), 48_000, "OGG", "OPUS"), "x").comment_packet)
+    assert not is_own_opus(None)
 
 
 def test_tags_of_many_pages_are_read_back(tmp_path: Path) -> None:
     made = encode(tmp_path, as_file(sine(4800), 48_000), comments=(("LYRICS", "la " * 100_000),))
     prove_length(made, 4800)
-    assert comments_of(made) == [b"LYRICS=" + b"la " * 100_000]
+    assert comments_of(made)[0] == b"LYRICS=" + b"la " * 100_000
 
 
 def test_same_bytes_again_in_other_processes(tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, BinaryIO
 import av
 import msgspec
 
-from fonoteca.audio.comments import build_comment_packet
+from fonoteca.audio.comments import build_comment_packet, parse_comment_packet
 from fonoteca.audio.decode import decode_frames
 from fonoteca.audio.loudness import REFERENCE_LUFS
 from fonoteca.audio.opus_encoder import OpusEncoder, libopus_version
 from fonoteca.audio.opus_stream import build_opus_file, read_pre_skip
+from fonoteca.ground.errors import AudioFormatError
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import AudioFormat
 
@@ -30,14 +31,17 @@ if TYPE_CHECKING:
 MOST_IN_MEMORY = 256 * 2**20
 """Bytes of a source that are read at once; a larger one is hashed as the decoder reads it."""
 
-_GAIN_TAGS = ("REPLAYGAIN_", "R128_TRACK_GAIN")
+OWN_ENCODER = "fonoteca"
+"""The ENCODER comment of every file made here, by which it is known and never encoded again."""
+
+_NOT_CARRIED = ("REPLAYGAIN_", "R128_TRACK_GAIN", "ENCODER")
 
 
 class OpusRequest(msgspec.Struct, frozen=True):
     """What to make of one source.
 
     `opus_kbits` counts the whole file (kbit/s, 24–256) in mono and stereo; every further channel adds half of it. `comments`
-    are carried in order under their Vorbis names, ReplayGain left out. Without `loudness_lufs` it is measured on the way.
+    are carried in order under their Vorbis names, ReplayGain and ENCODER left out. Without `loudness_lufs` it is measured on the way.
     """
 
     format: AudioFormat
@@ -106,14 +110,24 @@ def r128_gain(loudness_lufs: float) -> int:
 
 
 def choose_comments(request: OpusRequest, loudness_lufs: float | None) -> list[tuple[str, str]]:
-    """The comments that the file gets: those asked for without ReplayGain, and the track gain where loudness is known."""
-    kept = [(name, value) for name, value in request.comments if not is_gain_comment(name)]
-    return kept if loudness_lufs is None else [*kept, ("R128_TRACK_GAIN", str(r128_gain(loudness_lufs)))]
+    """The comments that the file gets: those asked for without ReplayGain, the encoder, the track gain where loudness is known."""
+    kept = [(name, value) for name, value in request.comments if is_carried(name)]
+    gain = [] if loudness_lufs is None else [("R128_TRACK_GAIN", str(r128_gain(loudness_lufs)))]
+    return [*kept, ("ENCODER", OWN_ENCODER), *gain]
 
 
-def is_gain_comment(name: str) -> bool:
-    """Whether a comment is not carried into Opus, since it speaks of other samples or in the wrong unit."""
-    return name.upper().startswith(_GAIN_TAGS)
+def is_carried(name: str) -> bool:
+    """Whether a comment goes into the Opus file: not what speaks of other samples, in another unit, or of another encoder."""
+    return not name.upper().startswith(_NOT_CARRIED)
+
+
+def is_own_opus(comment_packet: bytes | None) -> bool:
+    """Whether an Ogg Opus file with this comment packet was made here, so that it is never input."""
+    try:
+        comments = parse_comment_packet(comment_packet or b"").comments
+    except AudioFormatError:
+        return False
+    return any(comment.upper() == f"ENCODER={OWN_ENCODER}".upper().encode() for comment in comments)
 
 
 def _compare_source(source: Path, sha256: str, request: OpusRequest) -> Finding | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from fonoteca.audio.comments import parse_comment_packet
 from fonoteca.audio.decode import Decoded, decode_audio
-from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus, is_gain_comment
+from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus, is_carried
 from fonoteca.audio.ogg_structure import OggStructure, read_ogg_structure
 from fonoteca.ground.errors import AudioFormatError
 from fonoteca.ground.findings import Finding
@@ -111,7 +111,7 @@ def _compare_comments(packet: bytes | None, comments: Iterable[tuple[str, str]],
     pairs = [text.partition("=")[::2] for text in (one.decode("utf-8", "replace") for one in raw)]
     present = [(name.upper(), value) for name, value in pairs]
     for name, value in comments:
-        if not is_gain_comment(name) and (name.upper(), value) not in present:
+        if is_carried(name) and (name.upper(), value) not in present:
             yield f"the tag {name} is not carried over: {value[:80]!r}"
     yield from (f"the tag {name} does not belong in Opus" for name, _ in present if name.startswith("REPLAYGAIN_"))
     gains = [value for name, value in present if name == "R128_TRACK_GAIN"]
