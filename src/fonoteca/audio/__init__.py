@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus
     from fonoteca.audio.encoded_check import check_encoded, check_gain_tags, encode_and_check
     from fonoteca.audio.formats import AUDIO_SUFFIXES
+    from fonoteca.audio.ogg_pictures import picture_block
     from fonoteca.audio.ogg_structure import OggStructure, read_ogg_structure
     from fonoteca.audio.patches import apply_patch, make_patch
     from fonoteca.audio.pictures import make_picture, sniff_picture
@@ -41,6 +42,7 @@ __all__ = [
     "merge_comments",
     "parse_comment_packet",
     "picard_to_vorbis",
+    "picture_block",
     "probe_file",
     "read_ogg_structure",
     "read_packet_tags",
@@ -50,6 +52,7 @@ __all__ = [
 
 _HOMES = {
     "comments": ("merge_comments", "parse_comment_packet"),
+    "ogg_pictures": ("picture_block",),
     "decode": ("Decoded", "decode_audio"),
     "encode": ("EncodedOpus", "OpusRequest", "encode_opus"),
     "encoded_check": ("check_encoded", "check_gain_tags", "encode_and_check"),

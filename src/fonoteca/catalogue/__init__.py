@@ -1,8 +1,8 @@
 """The catalogue: schema, records, popularity, what to keep, plans and published editions."""
 
 from fonoteca.catalogue.choices import choose_files
-from fonoteca.catalogue.edition import EditionCounts, write_edition
-from fonoteca.catalogue.identifiers import album_id_of, artist_id_of, is_public_id, parse_mbid, path_track_id_of, track_id_of
+from fonoteca.catalogue.edition import EditionCounts, check_edition, write_edition
+from fonoteca.catalogue.identifiers import album_id_of, artist_id_of, is_public_id, parse_mbid, path_track_id_of, picture_id_of, track_id_of
 from fonoteca.catalogue.isrc import describe_isrc_prefix, isrc_country, parse_isrc, parse_isrcs
 from fonoteca.catalogue.planner import ClassCounter, PlanRow, TrackClass, compare_tiers, plan_each_tier, plan_tiers
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, ScoreRange, popularity_of_plays, second_score
@@ -31,6 +31,7 @@ __all__ = [
     "TrackRecord",
     "album_id_of",
     "artist_id_of",
+    "check_edition",
     "choose_files",
     "choose_in_tail",
     "choose_tier",
@@ -43,6 +44,7 @@ __all__ = [
     "parse_isrcs",
     "parse_mbid",
     "path_track_id_of",
+    "picture_id_of",
     "plan_each_tier",
     "plan_tiers",
     "popularity_of_plays",

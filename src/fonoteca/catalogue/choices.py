@@ -41,7 +41,6 @@ def choose_files(catalogue: Catalogue, tiers: Sequence[Tier]) -> Iterator[tuple[
     Writes only temporary tables; works on a catalogue opened to read. The caller finishes one run before it starts another.
     """
     sql = catalogue.statements
-    sql.run("PRAGMA temp_store = FILE")
     sql.run("DROP TABLE IF EXISTS temp.taken")
     sql.run("DROP TABLE IF EXISTS temp.dropped")
     sql.run("CREATE TEMP TABLE taken (isrc TEXT PRIMARY KEY) WITHOUT ROWID")

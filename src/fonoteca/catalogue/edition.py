@@ -14,6 +14,7 @@ from fonoteca.catalogue.working import Catalogue
 from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import UsageError, translate_os_errors
 from fonoteca.ground.files import sync_folder
+from fonoteca.ground.findings import Finding
 
 EDITION_APPLICATION_ID = 0x464E4345  # "FNCE"
 PAGE_SIZE = 4096
@@ -121,6 +122,22 @@ def write_edition(catalogue: Catalogue, target: Path, *, title: str, date: str) 
         partial.unlink(missing_ok=True)
     tracks, artists, albums, files, publishable, tombstones = counts
     return EditionCounts(tracks, artists, albums, files, publishable, tombstones, target.stat().st_size)
+
+
+def check_edition(path: Path) -> tuple[Finding, ...]:
+    """What is wrong with an edition as a database: `bad-database` with the reason; reads the whole file, writes nothing."""
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            application_id, schema = connection.pragma("application_id"), connection.pragma("user_version")
+            if application_id != EDITION_APPLICATION_ID or schema > SCHEMA_VERSION:
+                return (Finding("bad-database", str(path), f"no edition that is known: application {application_id:#x}, schema {schema}"),)
+            faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        return (Finding("bad-database", str(path), str(error)),)
+    return tuple(Finding("bad-database", str(path), fault) for fault in faults if fault != "ok")
 
 
 def _sync_file(path: Path) -> None:

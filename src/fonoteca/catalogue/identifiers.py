@@ -44,6 +44,11 @@ def path_track_id_of(path: str) -> str:
     return _id_from("path", [path])
 
 
+def picture_id_of(sha256: str) -> str:
+    """The id of a picture from the SHA-256 (hex) of its bytes."""
+    return _id_from("picture", [sha256])
+
+
 def wanted_track_id_of(recording_mbid: str | None, isrcs: Sequence[str], names: Sequence[str]) -> str:
     """The id of a track known by metadata alone: from its recording MBID, else from ISRCs and names together."""
     if recording_mbid:

@@ -18,7 +18,7 @@ from fonoteca.catalogue.statements import Statements
 from fonoteca.catalogue.tables import MetadataRow
 from fonoteca.catalogue.writing import TrackWriter, changed_record
 from fonoteca.ground.database import open_database
-from fonoteca.ground.errors import NotFoundError, UsageError
+from fonoteca.ground.errors import FonotecaError, NotFoundError, UsageError
 from fonoteca.ground.things import Status
 
 _PUT_FILE = """
@@ -269,7 +269,48 @@ class Catalogue:
         """Every rights URI that a track was given, sorted."""
         return [row[0] for row in self.statements.rows("SELECT uri FROM rights ORDER BY uri")]
 
+    def picture_hashes(self) -> Iterator[str]:
+        """SHA-256 of every picture that is known, sorted."""
+        return (row[0] for row in self.statements.rows("SELECT lower(hex(sha256)) FROM pictures ORDER BY sha256"))
+
+    def picture_mime(self, sha256: str) -> str | None:
+        """The MIME type of one picture; None where nothing is known of it."""
+        mime: str | None = self.statements.value("SELECT mime FROM pictures WHERE sha256 = ?", (bytes.fromhex(sha256),))
+        return mime
+
+    # tracks that turn out to be others
+
+    def merge_wanted(self, wanted_id: str, track_id: str) -> None:
+        """A wanted track turned out to be this one: what people said of it comes over, and it is marked its duplicate."""
+        wanted, record = self._known(wanted_id), self._known(track_id)
+        given = {name: getattr(wanted, name) for name in self.provenance(wanted_id)}
+        missing = {name: value for name, value in given.items() if getattr(record, name) in (None, ())}
+        with self.transaction():
+            self._writer.put(changed_record(record, missing))
+            self._note_provenance(track_id, missing, "metadata")
+            self.set_status(wanted_id, "duplicate", "a file of it was added", duplicate_of=track_id)
+
+    def remove_track(self, track_id: str) -> None:
+        """Forget a track of which nothing is left, such as a damaged file that was replaced by a whole one."""
+        with self.transaction():
+            track = self.statements.value("SELECT track FROM tracks WHERE id = ?", (track_id,))
+            for table in ("track_artists", "track_isrcs", "track_genres", "track_pictures", "given_forms", "provenance", "files", "tracks"):
+                self.statements.run(f"DELETE FROM {table} WHERE track = ?", (track,))
+
+    def check(self) -> list[str]:
+        """What PRAGMA integrity_check finds; empty when the database is whole."""
+        try:
+            return [row[0] for row in self.statements.rows("PRAGMA integrity_check") if row[0] != "ok"]
+        except FonotecaError as error:
+            return [error.message]
+
     # counts
+
+    def counts_left_out(self) -> dict[str, int]:
+        """Held tracks that may not be published, by the reason why."""
+        query = """SELECT p.why, count(*) FROM may_be_published p JOIN tracks t USING (track)
+            WHERE t.status = 'held' AND NOT p.may_publish GROUP BY p.why ORDER BY p.why"""
+        return dict(self.statements.rows(query))
 
     def count_tracks(self) -> int:
         """How many tracks are known."""

@@ -42,18 +42,24 @@ def gather_pieces(parts: Iterable[bytes | bytearray | memoryview]) -> Iterator[b
         yield b"".join(waiting)
 
 
-def write_member(path: Path, parts: Iterable[bytes | bytearray | memoryview], observe: Callable[[bytes], object]) -> MemberWritten:
-    """Write `parts` to a new file, feed them to `observe`, and say size and SHA-256; not synced yet."""
+def write_member(
+    path: Path, parts: Iterable[bytes | bytearray | memoryview], observe: Callable[[bytes], object], sha256: str | None = None
+) -> MemberWritten:
+    """Write `parts` to a new file, feed them to `observe`, and say size and SHA-256; not synced yet.
+
+    `sha256` is that of the parts where the caller has taken it already: they are not hashed again.
+    """
     digest, size = hashlib.sha256(), 0
     with translate_os_errors(path):
         remove_leftover(path)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MEMBER_MODE), "wb", buffering=0) as file:
             for piece in gather_pieces(parts):
                 _write_all(file.fileno(), piece)
-                digest.update(piece)
+                if sha256 is None:
+                    digest.update(piece)
                 observe(piece)
                 size += len(piece)
-    return MemberWritten(path.name, size, digest.hexdigest())
+    return MemberWritten(path.name, size, sha256 or digest.hexdigest())
 
 
 def remove_leftover(path: Path) -> None:

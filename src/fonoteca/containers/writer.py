@@ -101,10 +101,12 @@ class ContainerWriter:
         with translate_os_errors(self._members), os.scandir(self._members) as entries:
             return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
 
-    def add_member(self, aacid: str, parts: Iterable[bytes | bytearray | memoryview], metadata: Metadata) -> MemberWritten:
-        """Write a member of these bytes, and its record."""
+    def add_member(
+        self, aacid: str, parts: Iterable[bytes | bytearray | memoryview], metadata: Metadata, *, sha256: str | None = None
+    ) -> MemberWritten:
+        """Write a member of these bytes, and its record; `sha256` where the caller knows it, so that it is not taken twice."""
         path = self._start_member(aacid)
-        return self._record_member(write_member(path, parts, self._observe_data), metadata)
+        return self._record_member(write_member(path, parts, self._observe_data, sha256), metadata)
 
     def reuse_member(self, aacid: str, sha256: str, metadata: Metadata) -> MemberWritten | None:
         """Take over a member that an earlier run wrote, and write its record; None where it is not that, then `add_member` makes it."""

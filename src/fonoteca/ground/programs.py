@@ -16,9 +16,7 @@ def has_program(name: str) -> bool:
     return shutil.which(name) is not None
 
 
-def run_program(
-    arguments: Sequence[str | Path], *, timeout_s: float, stdin: bytes | None = None, cwd: Path | None = None
-) -> bytes:
+def run_program(arguments: Sequence[str | Path], *, timeout_s: float, stdin: bytes | None = None, cwd: Path | None = None) -> bytes:
     """Its standard output; ProgramError with its own words when it is missing, fails or takes too long."""
     name = str(arguments[0])
     environment = {**os.environ, "LC_ALL": "C"}

@@ -3,6 +3,9 @@
 from fonoteca.integrity.checksums import Checksum, checksum_line, read_checksums, write_checksums
 from fonoteca.integrity.digests import Digest, FileDigest, MerkleHasher, PieceHasher
 from fonoteca.integrity.keys import PublicKey, SigningKey, create_key, load_key, read_public_key
+from fonoteca.integrity.ledger import Ledger
+from fonoteca.integrity.ledger_rows import Container, Member, PlannedContainer, PlannedMember, Release, Source, show_path
+from fonoteca.integrity.path_set import PathSet
 from fonoteca.integrity.proving import Expected, Proved, find_extra, prove_files
 from fonoteca.integrity.signing import (
     RELEASE_NAMESPACE,
@@ -18,6 +21,15 @@ from fonoteca.integrity.signing import (
 )
 
 __all__ = [
+    "PathSet",
+    "show_path",
+    "Source",
+    "Release",
+    "PlannedMember",
+    "PlannedContainer",
+    "Member",
+    "Ledger",
+    "Container",
     "RELEASE_NAMESPACE",
     "ROTATION_NAMESPACE",
     "Checksum",

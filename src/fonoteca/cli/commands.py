@@ -1,0 +1,269 @@
+"""The commands; each opens the archive, calls one workflow and shows what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+import fonoteca
+from fonoteca.cli import show
+from fonoteca.cli.output import emit
+from fonoteca.cli.progress_bar import open_progress
+from fonoteca.ground.errors import UsageError
+from fonoteca.ground.settings import find_archive
+from fonoteca.workflows.archive import Archive, init_archive, open_archive
+
+INTRODUCTION = """\
+Fonoteca keeps all the music one may lawfully keep: it catalogues, stores, packs, publishes and verifies it.
+
+Start with a folder of music:
+
+  fonoteca init my-archive
+  cd my-archive
+  fonoteca add ~/Music --rights https://creativecommons.org/licenses/by-sa/4.0/
+  fonoteca plan          what will be done, and what other settings would cost
+  fonoteca build         tags, encodes and packs; can be stopped and run again
+  fonoteca publish       a folder that anyone can mirror and check
+  fonoteca verify        proves every byte
+
+fonoteca -h lists all commands, fonoteca COMMAND -h tells how to use one.\
+"""
+
+app = App(
+    name="fonoteca", help="Keep, pack, publish and verify all the music one may lawfully keep.", version=fonoteca.__version__,
+    version_flags=["--version"], help_flags=["--help", "-h"],
+)  # fmt: skip
+
+ArchiveOption = Annotated[Path | None, Parameter(name="--archive", help="The archive; else the nearest one from here upwards.")]
+JsonOption = Annotated[bool, Parameter(name="--json", negative=(), help="The result as JSON on stdout.")]
+DryRunOption = Annotated[bool, Parameter(name="--dry-run", negative=(), help="Say what would be done, and stop.")]
+
+
+@contextmanager
+def _opened(archive: Path | None, purpose: str, *, read_only: bool = False) -> Iterator[Archive]:
+    with open_archive(archive if archive is not None else find_archive(Path.cwd()), purpose, read_only=read_only) as opened:
+        yield opened
+
+
+@app.default
+def introduce() -> int:
+    """Say what this is and what to type first."""
+    print(INTRODUCTION)
+    return 0
+
+
+@app.command
+def init(
+    directory: Annotated[Path, Parameter(help="A folder that is new or empty.")],
+    /,
+    *,
+    name: Annotated[str | None, Parameter(help="What the archive is called; else the folder's name.")] = None,
+    json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> int:
+    """Make an archive: archive.toml with comments, an empty catalogue, a signing key."""
+    path = directory if dry_run else init_archive(directory, name)
+    words = f"would make an archive at {path}" if dry_run else (
+        f"made {path}\nIts settings: {path / 'archive.toml'}. Keep a copy of its key in a safe: {path / 'signing' / 'release.key'}.\n"
+        f"Add music: fonoteca add FOLDER --archive {path}"
+    )  # fmt: skip
+    emit({"path": str(path), "is_done": not dry_run}, words, json)
+    return 0
+
+
+@app.command
+def add(
+    sources: Annotated[tuple[Path, ...], Parameter(help="Folders and files. They are read and never changed.")] = (),
+    /,
+    *,
+    archive: ArchiveOption = None,
+    plays: Annotated[Path | None, Parameter(help="A CSV with path, id, isrc or mbid, and plays or popularity.")] = None,
+    metadata: Annotated[Path | None, Parameter(help="JSON lines (.jsonl or .jsonl.zst); docs/formats/metadata.md.")] = None,
+    rights: Annotated[str | None, Parameter(help="A licence (URI, SPDX id or name) for what brings no statement of its own.")] = None,
+    check: Annotated[
+        Literal["full", "structure"], Parameter(help="full decodes every file; structure leaves that for a later add.")
+    ] = "full",
+    keep_originals: Annotated[
+        bool, Parameter(name="--keep-originals", negative=(), help="Copy (or reflink) every source into originals/.")
+    ] = False,
+    json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> int:
+    """Read files once and record what they are; bad ones are set aside and listed (exit status 3)."""
+    from fonoteca.workflows.ingest import AddOptions, AddReport, add_files
+    from fonoteca.workflows.ingest_tables import add_metadata, add_plays
+
+    if not sources and plays is None and metadata is None:
+        raise UsageError("there is nothing to add", "Name folders or files, or give --plays or --metadata.")
+    for table in (plays, metadata):
+        if table is not None and not table.is_file():
+            raise UsageError(f"{table} is no file", "Check the path.")
+    progress = open_progress()
+    with _opened(archive, "add", read_only=dry_run) as opened:
+        options = AddOptions(rights=rights, decode=check == "full", keep_originals=keep_originals, dry_run=dry_run)
+        report = add_files(opened, sources, options, progress) if sources else AddReport()
+        if not dry_run:
+            if metadata is not None:
+                add_metadata(opened, metadata, report, progress)
+            if plays is not None:
+                add_plays(opened, plays, report, progress)
+    emit(report, show.added(report), json)
+    return 3 if report.has_damage else 0
+
+
+@app.command
+def plan(*, archive: ArchiveOption = None, json: JsonOption = False) -> int:
+    """What build will do (files, bytes, hours), and what other tiers would cost. Changes nothing."""
+    from fonoteca.workflows.plan_costs import make_plan
+
+    with _opened(archive, "plan", read_only=True) as opened:
+        report = make_plan(opened)
+    emit(report, show.planned(report), json)
+    return 0
+
+
+@app.command
+def build(*, archive: ArchiveOption = None, json: JsonOption = False, dry_run: DryRunOption = False) -> int:
+    """Tag, encode and pack what was added. Can be stopped at any moment; the next run goes on."""
+    if dry_run:
+        return plan(archive=archive, json=json)
+    from fonoteca.workflows.build import build as build_archive
+
+    with _opened(archive, "build") as opened:
+        report = build_archive(opened, open_progress())
+    emit(report, show.built(report), json)
+    return 3 if report.has_damage else 0
+
+
+@app.command
+def publish(*, archive: ArchiveOption = None, json: JsonOption = False, dry_run: DryRunOption = False) -> int:
+    """Make the release folder: torrents, torrents.json, feed, catalogue, SHA256SUMS, signatures."""
+    from fonoteca.workflows.publish import publish as publish_archive
+
+    with _opened(archive, "publish", read_only=dry_run) as opened:
+        report = publish_archive(opened, open_progress(), dry_run=dry_run)
+    emit(report, show.published(report, dry_run), json)
+    return 0
+
+
+@app.command
+def verify(
+    path: Annotated[Path | None, Parameter(help="A release folder, a container, or an archive; else the archive here.")] = None,
+    /,
+    *,
+    key: Annotated[Path | None, Parameter(help="The public key to hold a release to (minisign.pub or allowed_signers).")] = None,
+    archive: ArchiveOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Read every byte and prove it; findings and exit status 3 where it cannot."""
+    report = _verify(path if path is not None else archive, key)
+    emit(report, show.verified(report), json)
+    return 3 if report.has_damage else 0
+
+
+def _verify(path: Path | None, key: Path | None) -> Any:
+    from fonoteca.integrity import read_public_key
+    from fonoteca.workflows.verify import VerifyReport, what_is_at
+    from fonoteca.workflows.verify_archive import verify_archive
+    from fonoteca.workflows.verify_container import verify_container, verify_into
+    from fonoteca.workflows.verify_release import verify_release
+
+    progress = open_progress()
+    path = find_archive(Path.cwd()) if path is None else Path(path)
+    what = what_is_at(path.resolve())
+    if what == "archive":
+        with open_archive(path, "verify") as opened:
+            return verify_archive(opened, progress)
+    if what == "release":
+        trusted = read_public_key(key.read_text()) if key else None
+        return verify_release(path, progress, trusted=trusted)
+    if what == "container":
+        return verify_container(path.resolve(), progress)
+    report = VerifyReport(what="containers", path=str(path))
+    progress.start("verifying", None, "bytes")
+    for child in sorted(path.iterdir()):
+        if ".jsonl" in child.name:
+            verify_into(report, child, progress)
+    progress.finish()
+    return report
+
+
+@app.command
+def status(*, archive: ArchiveOption = None, json: JsonOption = False) -> int:
+    """Count what there is: tracks, rights, containers, findings."""
+    from fonoteca.workflows.lookup import read_status
+
+    with _opened(archive, "status", read_only=True) as opened:
+        report = read_status(opened)
+    emit(report, show.counted(report), json)
+    return 0
+
+
+@app.command(name="show")
+def show_command(
+    track: Annotated[str, Parameter(help="A title, id, ISRC, MBID, AACID, SHA-256, or the path it came from.")],
+    /,
+    *,
+    archive: ArchiveOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Everything that is known of one track."""
+    from fonoteca.workflows.lookup import show_track
+
+    with _opened(archive, "show", read_only=True) as opened:
+        report = show_track(opened, track)
+    emit(report, show.track(report), json)
+    return 0
+
+
+@app.command
+def get(
+    track: Annotated[str, Parameter(help="A title, id, ISRC, MBID, AACID, SHA-256, or the path it came from.")],
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="A file or folder; else a file here.")] = None,
+    original: Annotated[bool, Parameter(negative=(), help="The file as it came, byte for byte.")] = False,
+    archive: ArchiveOption = None,
+    json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> int:
+    """Write one track as a file, its cover embedded."""
+    from fonoteca.workflows.lookup import find_track, get_track
+
+    with _opened(archive, "get", read_only=True) as opened:
+        if dry_run:
+            id = find_track(opened, track)
+            emit({"id": id, "is_done": False}, f"would write track {id}", json)
+            return 0
+        path = get_track(opened, track, output, original=original)
+    emit({"path": str(path), "is_done": True}, str(path), json)
+    return 0
+
+
+@app.command
+def withdraw(
+    track: Annotated[str, Parameter(help="A title, id, ISRC, MBID, AACID, SHA-256, or the path it came from.")],
+    /,
+    *,
+    reason: Annotated[str, Parameter(help='"CODE" or "CODE: words" or free words; docs/rights.md lists the codes.')],
+    yes: Annotated[bool, Parameter(negative=(), help="Do it, where the reason deletes the bytes.")] = False,
+    archive: ArchiveOption = None,
+    json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> int:
+    """Withdraw a track for good: a tombstone now, its containers issued again by the next build."""
+    from fonoteca.workflows.withdraw import withdraw_track
+
+    with _opened(archive, "withdraw", read_only=dry_run) as opened:
+        report = withdraw_track(opened, track, reason, dry_run=True)
+        if not dry_run and report.fate == "delete" and not yes:
+            emit(report, show.withdrawn(report), json)
+            raise UsageError("this reason deletes the bytes, which cannot be undone", "Run it again with --yes.")
+        if not dry_run:
+            report = withdraw_track(opened, track, reason)
+    emit(report, show.withdrawn(report), json)
+    return 0

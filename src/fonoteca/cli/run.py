@@ -1,0 +1,48 @@
+"""One run of the program: parse, do, turn every failure into words and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import apsw
+from cyclopts import CycloptsError
+
+from fonoteca.cli.commands import app
+from fonoteca.ground.database import translate_database_error
+from fonoteca.ground.errors import AccessError, DiskFullError, FonotecaError, StoppedError, translate_os_errors
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit status of one command."""
+    try:
+        result = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+        return int(result or 0)
+    except CycloptsError as error:
+        words = str(error).strip().replace("\n", "\n  ")
+        _say(f"{words}\n  fonoteca -h lists the commands; -h after a command tells how to use it.")
+        return 2
+    except FonotecaError as error:
+        _say(str(error))
+        return error.exit_status
+    except KeyboardInterrupt:
+        _say(str(StoppedError("stopped", "Nothing is lost: the same command goes on.")))
+        return StoppedError.exit_status
+    except apsw.Error as error:
+        _say(str(translate_database_error(error, "the database")))
+        return 1
+    except OSError as error:
+        _say(str(_translated(error)))
+        return 1
+
+
+def _translated(error: OSError) -> FonotecaError:
+    try:
+        with translate_os_errors(error.filename or "a file"):
+            raise error
+    except (AccessError, DiskFullError) as translated:
+        return translated
+
+
+def _say(words: str) -> None:
+    print(f"fonoteca: {words}", file=sys.stderr)

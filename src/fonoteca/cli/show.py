@@ -1,0 +1,176 @@
+"""What each command says to people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from fonoteca.catalogue import PlanRow
+from fonoteca.cli.output import table
+from fonoteca.ground.findings import FINDING_KINDS, Finding
+from fonoteca.ground.quantities import format_bytes, format_count, format_duration
+from fonoteca.workflows.build import BuildReport
+from fonoteca.workflows.ingest import AddReport
+from fonoteca.workflows.lookup import ArchiveStatus
+from fonoteca.workflows.plan_costs import PlanReport
+from fonoteca.workflows.publish import PublishReport
+from fonoteca.workflows.verify import VerifyReport
+from fonoteca.workflows.withdraw import WithdrawReport
+
+MOST_SHOWN = 20
+
+
+def added(report: AddReport) -> str:
+    """What `add` did."""
+    counts = report.counts
+    names = ("would read", "read", "kept", "duplicate", "unchanged", "set-aside", "ignored", "rows used", "wanted")
+    told = ", ".join(f"{counts[name]:,} {name}" for name in names if counts[name]) or "nothing to read"
+    lines = [f"{told} ({format_bytes(report.bytes_read)} of audio)" if report.bytes_read else told]
+    lines += findings(report.findings, report.finding_counts)
+    if counts["kept"] and not report.has_damage:
+        lines.append("Next: fonoteca plan")
+    return "\n".join(lines)
+
+
+def findings(listed: Sequence[Finding], counts: Counter[str]) -> list[str]:
+    """Findings by code, each with the way out; the first twenty in full."""
+    lines: list[str] = []
+    shown = [finding for finding in listed if finding.kind.weight != "note"][:MOST_SHOWN]
+    for finding in shown:
+        where = f" [{finding.container}]" if finding.container and finding.container not in finding.path else ""
+        lines.append(f"  {finding.code}: {finding.path}{where}: {finding.fact}")
+    for code, count in sorted(counts.items()):
+        kind = FINDING_KINDS[code]
+        mark = "" if kind.weight != "note" else " (note)"
+        lines.append(f"{count:,} × {code}{mark}: {kind.meaning} {kind.way_out}")
+    hidden = sum(count for code, count in counts.items() if FINDING_KINDS[code].weight != "note") - len(shown)
+    if hidden > 0:
+        lines.append(f"  … and {hidden:,} more: --json lists them")
+    return lines
+
+
+def planned(report: PlanReport) -> str:
+    """The plan of the next build and the table of alternatives."""
+    plan = report.build
+    lines = []
+    if plan.is_empty:
+        lines.append("There is nothing to build.")
+    else:
+        lines.append(f"The next build makes {format_count(len(plan.containers), 'container')}:")
+        verbs = {"retag": "keep, with tags added", "copy": "keep as they came", "encode": "encode to Opus", "link": "issue again",
+                 "cover": "covers", "patch": "patches", "restore": "put back as they came"}  # fmt: skip
+        for action, count in sorted(plan.members.items()):
+            size = f", at most {format_bytes(plan.bytes_by_action[action])}" if action != "patch" else ""
+            lines.append(f"  {count:>9,}  {verbs[action]}{size}")
+        if plan.encode_ms:
+            music = format_duration(plan.encode_ms / 1000)
+            lines.append(f"  {music} of music to encode: about {format_duration(report.hours * 3600)} on {report.cores} cores")
+        lines += [f"  replaces {name}: {reason}" for name, reason in plan.replaced]
+    lines += [f"  {count:>9,}  not kept: {reason}" for reason, count in sorted(plan.refusals.items())]
+    lines += ["", "What the tiers cost, over all known tracks:", plan_table([*report.tiers, *report.alternatives])]
+    return "\n".join(lines)
+
+
+def plan_table(rows: Iterable[PlanRow]) -> str:
+    """Plans as a table."""
+    heading = ("tiers", "files", "size", "TB", "encoded", "hours", "of plays")
+    cells = [(row.name, f"{row.files:,}", format_bytes(row.bytes), f"{row.terabytes:,.3f}", f"{row.encoded_files:,}", f"{row.hours:,.1f}",
+              f"{row.share_of_plays:.1%}") for row in rows]  # fmt: skip
+    return table([heading, *cells], frozenset({1, 2, 3, 4, 5, 6}))
+
+
+def built(report: BuildReport) -> str:
+    """What `build` did."""
+    made = ", ".join(f"{count:,} {action}" for action, count in sorted(report.members.items())) or "nothing new"
+    lines = [f"{format_count(len(report.containers), 'container')}: {made} ({format_bytes(report.bytes_written)} written)"]
+    lines += [f"  {name}" for name in report.containers[:MOST_SHOWN]]
+    lines += [f"replaced {name}" for name in report.replaced]
+    lines += [f"{count:,} not kept: {reason}" for reason, count in sorted(report.refusals.items())]
+    lines += findings(report.findings, Counter(finding.code for finding in report.findings))
+    if report.containers:
+        lines.append("Next: fonoteca publish")
+    return "\n".join(lines)
+
+
+def published(report: PublishReport, dry_run: bool) -> str:
+    """What `publish` did."""
+    what = f"{format_count(report.files, 'file')} in {format_count(report.containers, 'container')}, {format_bytes(report.bytes)}"
+    if dry_run:
+        lines = [f"would publish {what}"]
+    elif report.is_new:
+        lines = [f"release {report.serial}: {what}, {format_count(report.torrents, 'torrent')}", f"  {report.folder}",
+                 f"  signed by {report.fingerprint}"]  # fmt: skip
+    else:
+        lines = [f"nothing new: release {report.serial} stands ({what})"]
+    left = sum(report.left_out.values())
+    if left:
+        lines.append(f"{format_count(left, 'track')} left out:")
+        lines += [f"  {count:>9,}  {reason}" for reason, count in report.left_out.most_common()]
+    if report.replaced:
+        lines.append(f"{format_count(report.replaced, 'container')} of earlier releases marked obsolete")
+    return "\n".join(lines)
+
+
+def verified(report: VerifyReport) -> str:
+    """What `verify` proved and found."""
+    lines = [
+        f"{report.what} {report.path}: {format_count(report.files, 'file')}, {format_bytes(report.bytes)} read and good",
+        *report.facts,
+    ]
+    lines += findings(report.listed, report.counts)
+    lines.append("damage was found" if report.has_damage else "no damage")
+    return "\n".join(lines)
+
+
+def counted(report: ArchiveStatus) -> str:
+    """What `status` counted."""
+    lines = [f"{report.name} ({report.path})"]
+    lines += [f"  {count:>12,}  tracks {status}" for status, count in report.tracks.items()]
+    lines += [f"  {count:>12,}  files {state}" for state, count in report.sources.items()]
+    if report.not_decoded:
+        lines.append(f"  {report.not_decoded:>12,}  files not decoded yet: fonoteca add SOURCE decodes them")
+    lines.append(f"  {len(report.containers):>12,}  containers, {format_bytes(report.bytes)}")
+    lines.append(f"  {report.publishable:>12,}  held tracks may be published")
+    lines += [f"  {count:>12,}  held tracks may not: {reason}" for reason, count in report.left_out.items()]
+    lines += [f"  {one['tracks']:>12,}  tracks under {one['name'] or one['uri'] or 'no known rights statement'}" for one in report.rights]
+    lines += [f"  {count:>12,}  × {code}: {FINDING_KINDS[code].meaning}" for code, count in sorted(report.findings.items())]
+    if report.release:
+        lines.append(f"  release {report.release['serial']} ({report.release['state']})")
+    if report.has_unfinished_build:
+        lines.append("  a build was begun and not finished: fonoteca build goes on")
+    return "\n".join(lines)
+
+
+def track(told: dict[str, Any]) -> str:
+    """What `show` tells of a track, a fact a line."""
+    lines = []
+    for name, value in told.items():
+        if value in (None, [], {}, ()):
+            continue
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            for item in value:
+                lines.append(f"{name}:")
+                lines += [f"  {key}: {_plain(inner)}" for key, inner in item.items() if inner not in (None, [], "")]
+        elif isinstance(value, dict):
+            lines.append(f"{name}:")
+            lines += [f"  {key}: {_plain(inner)}" for key, inner in value.items() if inner not in (None, [], "")]
+        else:
+            lines.append(f"{name}: {_plain(value)}")
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def withdrawn(report: WithdrawReport) -> str:
+    """What `withdraw` did, or would do."""
+    fate = "deleted" if report.fate == "delete" else "kept in a container that is never published"
+    done = "withdrawn" if report.is_done else "would be withdrawn"
+    lines = [f"{report.title or report.id} {done} ({report.code}: {report.reason}); its bytes are {fate}"]
+    lines += [f"  {name} is replaced by the next build" for name in report.containers]
+    lines += [f"  originals/{name} is removed" for name in report.removed_originals]
+    if report.is_done and report.containers:
+        lines.append("Next: fonoteca build, then fonoteca publish")
+    return "\n".join(lines)

@@ -1,0 +1,131 @@
+"""The ledger's tables; documented in docs/formats/ledger.md. Append migrations, never change one that has landed."""
+
+APPLICATION_ID = 0x464F4C31  # "FOL1"
+
+MIGRATIONS = (
+    """
+CREATE TABLE sources (
+    path BLOB PRIMARY KEY,             -- as the file system gives it, absolute
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,              -- '' where it could not be read
+    essence_sha256 TEXT,
+    state TEXT NOT NULL CHECK (state IN ('kept', 'duplicate', 'set-aside')),
+    track_id TEXT,
+    format TEXT,
+    sample_rate INTEGER NOT NULL DEFAULT 0,
+    channels INTEGER NOT NULL DEFAULT 0,
+    samples INTEGER,
+    bits_per_second INTEGER,
+    loudness_lufs REAL,
+    sample_peak REAL,
+    can_be_retagged INTEGER NOT NULL DEFAULT 0,
+    tags TEXT NOT NULL DEFAULT '{}',   -- JSON: Picard name to list of values
+    comment_packet BLOB,
+    pictures TEXT NOT NULL DEFAULT '[]', -- JSON: SHA-256 of each picture, in order
+    original TEXT,                     -- name below originals/, where it was kept
+    added_at INTEGER NOT NULL,         -- Unix seconds
+    decoded_at INTEGER                 -- Unix seconds of the last full decode, NULL: structure only
+) STRICT;
+CREATE INDEX sources_by_sha256 ON sources (sha256);
+CREATE INDEX sources_by_essence ON sources (essence_sha256);
+CREATE INDEX sources_by_track ON sources (track_id);
+
+CREATE TABLE findings (
+    step TEXT NOT NULL,                -- add, build, verify
+    path BLOB NOT NULL,
+    code TEXT NOT NULL,
+    fact TEXT NOT NULL,
+    track TEXT,
+    container TEXT,
+    found_at INTEGER NOT NULL,
+    PRIMARY KEY (step, path, code, fact)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE builds (
+    build INTEGER PRIMARY KEY,
+    started_second INTEGER NOT NULL,   -- its first container's second; the next ones follow
+    state TEXT NOT NULL CHECK (state IN ('running', 'done'))
+) STRICT;
+
+CREATE TABLE planned_containers (
+    build INTEGER NOT NULL REFERENCES builds,
+    number INTEGER NOT NULL,           -- 0, 1, 2 …; its second is started_second + number
+    collection TEXT NOT NULL,
+    content TEXT NOT NULL CHECK (content IN ('audio', 'cover', 'patch')),
+    tier TEXT NOT NULL,
+    is_public INTEGER NOT NULL,
+    predicted_bytes INTEGER NOT NULL,
+    piece_length INTEGER NOT NULL,
+    is_done INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (build, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE planned_members (
+    build INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    id TEXT NOT NULL,                  -- track id, or picture id
+    action TEXT NOT NULL,              -- retag, copy, encode, restore, cover, patch, link
+    replaces TEXT,                     -- the AACID that this member is issued again for
+    PRIMARY KEY (build, number, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE planned_obsolete (
+    build INTEGER NOT NULL,
+    name TEXT NOT NULL,                -- the container that the build replaces
+    reason TEXT NOT NULL,
+    PRIMARY KEY (build, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE containers (
+    name TEXT PRIMARY KEY,             -- data folder, or metadata file of a metadata-only container
+    collection TEXT NOT NULL,
+    content TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    is_public INTEGER NOT NULL,
+    second INTEGER NOT NULL UNIQUE,
+    data_folder TEXT,
+    metadata_file TEXT NOT NULL,
+    member_count INTEGER NOT NULL,
+    data_bytes INTEGER NOT NULL,
+    metadata_bytes INTEGER NOT NULL,
+    metadata_sha256 TEXT NOT NULL,
+    data_piece_length INTEGER,
+    data_pieces BLOB,                  -- concatenated SHA-1
+    metadata_piece_length INTEGER NOT NULL,
+    metadata_pieces BLOB NOT NULL,
+    metadata_pieces_root BLOB NOT NULL,  -- SHA-256 Merkle root of BEP 52
+    metadata_piece_layer BLOB NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('current', 'obsolete')),
+    obsolete_reason TEXT,
+    metadata_proved_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE members (
+    aacid TEXT PRIMARY KEY,
+    container TEXT NOT NULL REFERENCES containers (name),
+    id TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    source_sha256 TEXT,                -- of the file as it came
+    essence_sha256 TEXT,
+    action TEXT NOT NULL,
+    patch BLOB,                        -- restores the file as it came
+    encoder TEXT,
+    samples INTEGER,
+    loudness_lufs REAL,
+    proved_at INTEGER NOT NULL         -- Unix seconds when every byte was last read and found good
+) STRICT;
+CREATE INDEX members_by_container ON members (container, aacid);
+CREATE INDEX members_by_id ON members (id);
+CREATE INDEX members_by_essence ON members (essence_sha256) WHERE action = 'encode';
+
+CREATE TABLE releases (
+    serial INTEGER PRIMARY KEY,
+    second INTEGER NOT NULL,
+    content_sha256 TEXT NOT NULL,
+    checksums_sha256 TEXT NOT NULL DEFAULT '',
+    state TEXT NOT NULL CHECK (state IN ('making', 'done'))
+) STRICT;
+""",
+)

@@ -1,0 +1,93 @@
+"""`build`: the planned containers, one after the other, every member made once and every digest taken while it is written."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+
+import msgspec
+
+from fonoteca.ground.findings import Finding, counts_as_damage
+from fonoteca.ground.progress import Progress
+from fonoteca.ground.workers import Processes, count_cores
+from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.build_container import ContainerBuilder
+from fonoteca.workflows.build_plan import BuildPlan, plan_build, refused_tracks
+from fonoteca.workflows.rights_policy import refresh_rights_table
+
+
+class BuildReport(msgspec.Struct):
+    """What was built: members by action, containers by name, what was set aside."""
+
+    members: Counter[str] = msgspec.field(default_factory=Counter)
+    containers: list[str] = msgspec.field(default_factory=list)
+    replaced: list[str] = msgspec.field(default_factory=list)
+    refusals: Counter[str] = msgspec.field(default_factory=Counter)
+    bytes_written: int = 0
+    findings: list[Finding] = msgspec.field(default_factory=list)
+
+    @property
+    def has_damage(self) -> bool:
+        """Whether anything was set aside."""
+        return any(counts_as_damage(finding) for finding in self.findings)
+
+
+def build(archive: Archive, progress: Progress) -> BuildReport:
+    """Finish the build that an earlier run began, then build what came since. Idempotent, and safe to kill at any moment."""
+    report = BuildReport()
+    clear_obsolete(archive)
+    refresh_rights_table(archive)
+    if archive.ledger.running_build() is None:
+        archive.ledger.drop_findings("build")
+        _start(archive, report)
+        _finish(archive, report, progress)
+    else:
+        _finish(archive, report, progress)
+        _start(archive, report)
+        _finish(archive, report, progress)
+    report.findings = list(archive.ledger.findings("build"))
+    return report
+
+
+def _start(archive: Archive, report: BuildReport) -> BuildPlan:
+    plan = plan_build(archive, store=True)
+    with archive.catalogue.transaction():
+        for id, reason in refused_tracks(archive):
+            archive.catalogue.set_status(id, "not-kept", reason)
+    report.refusals = plan.refusals
+    return plan
+
+
+def _finish(archive: Archive, report: BuildReport, progress: Progress) -> None:
+    running = archive.ledger.running_build()
+    if running is None:
+        return
+    number, started_second = running
+    waiting = [planned for planned in archive.ledger.planned_containers(number) if not planned.is_done]
+    progress.start("building", archive.ledger.count_planned_members(number), "files")
+    with Processes(count_cores(), ("fonoteca.workflows.members", "fonoteca.audio.encoded_check")) as processes:
+        for planned in waiting:
+            ContainerBuilder(archive, planned, started_second + planned.number, processes, progress, report).build()
+    progress.finish()
+    _replace(archive, number, report)
+    clear_obsolete(archive)
+
+
+def _replace(archive: Archive, build: int, report: BuildReport) -> None:
+    replaced = archive.ledger.planned_obsolete(build)
+    with archive.catalogue.transaction():
+        for name, _ in replaced:
+            archive.catalogue.drop_container(name)
+    with archive.ledger.transaction():
+        for name, reason in replaced:
+            archive.ledger.set_obsolete(name, reason)
+            report.replaced.append(name)
+        archive.ledger.finish_build(build)
+
+
+def clear_obsolete(archive: Archive) -> None:
+    """Remove from containers/ what was replaced; a release keeps its own links until the next one is published."""
+    for container in archive.ledger.containers(state="obsolete"):
+        (archive.containers / container.metadata_file).unlink(missing_ok=True)
+        if container.data_folder:
+            shutil.rmtree(archive.containers / container.data_folder, ignore_errors=True)

@@ -1,0 +1,170 @@
+"""What the archive should hold, track by track, against what it holds: which member is made, kept, or issued again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+import msgspec
+
+from fonoteca.catalogue import SelectionRow, choose_tier, second_score
+from fonoteca.ground.things import OGG_FORMATS, Tier
+from fonoteca.integrity import Source
+from fonoteca.rights import Decision
+from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.rights_policy import decide_rights
+
+RETAG_SLACK_BYTES = 8_192  # more than our tags and the pages they need
+OWN_MARK = "fonoteca_source_sha256"  # the tag that every file encoded here carries
+ENCODE_SLACK_BYTES = 65_536  # headers, carried tags and the rate's swing on short files
+
+Item = TypeVar("Item")
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The member that a current container has for a track or picture."""
+
+    id: str
+    aacid: str
+    container: str
+    tier: str
+    is_public: bool
+    action: str
+    size: int
+    has_patch: bool
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One member that should be, and what to do for it. `held` is None where there is none yet.
+
+    `popularity` None: unknown. `refusal` says why nothing is kept ("below the cut-off", …); `action` is then "".
+    """
+
+    id: str
+    content: str
+    tier: str
+    is_public: bool
+    action: str
+    predicted_bytes: int
+    popularity: float | None = None
+    score_low: float = 0.0
+    score_high: float = 3.0
+    held: Held | None = None
+    refusal: str = ""
+    duration_ms: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what is held is what should be."""
+        return self.held is not None and self.held.is_public == self.is_public and self.action == "link" and not self.refusal
+
+
+def choose_tracks(archive: Archive) -> Iterator[Choice]:
+    """A choice for every track that has a source or a member, sorted by public id; tracks known by name alone have none."""
+    sources = Merged(archive.ledger.kept_sources(), lambda source: source.track_id or "")
+    held = Merged(iterate_held(archive, "audio"), lambda member: member.id)
+    tiers = archive.settings.tier_list
+    fates = {stone.track_id: stone.fate for stone in archive.catalogue.tombstones()}
+    for row in archive.catalogue.iter_selection():
+        source, member = sources.take(row.id), held.take(row.id)
+        if source is None and member is None:
+            continue
+        yield _choose(row, decide_rights(archive, row.rights_uri), source, member, tiers, fates.get(row.id))
+
+
+def _choose(
+    row: SelectionRow, rights: Decision, source: Source | None, held: Held | None, tiers: tuple[Tier, ...], fate: str | None
+) -> Choice:
+    tier = choose_tier(row.popularity, tiers)
+    score = second_score(row.artist_popularity, row.album_popularity, row.followers)
+    base = Choice(
+        id=row.id, content="audio", tier=held.tier if held else tier.name, is_public=rights.may_publish, action="", predicted_bytes=0,
+        popularity=row.popularity, score_low=score.low, score_high=score.high, held=held, duration_ms=row.duration_ms or 0,
+    )  # fmt: skip
+    if fate is not None:
+        return _choose_withdrawn(base, fate)
+    if held:
+        return _choose_held(base, rights, source)
+    if source is None:
+        return msgspec.structs.replace(base, refusal="no file")
+    action = choose_action(source, tier, may_change=rights.may_change or not rights.may_publish)
+    return msgspec.structs.replace(base, action=action, predicted_bytes=predict_bytes(source, action, tier))
+
+
+def _choose_withdrawn(base: Choice, fate: str) -> Choice:
+    if base.held is None or fate == "delete":
+        return msgspec.structs.replace(base, is_public=False, refusal="withdrawn")
+    return msgspec.structs.replace(base, is_public=False, action="link", predicted_bytes=base.held.size)
+
+
+def _choose_held(base: Choice, rights: Decision, source: Source | None) -> Choice:
+    """Nothing moves between tiers by itself; but what may not be changed is published only as it came."""
+    assert base.held is not None
+    link = msgspec.structs.replace(base, action="link", predicted_bytes=base.held.size)
+    if not rights.may_publish or rights.may_change or base.held.action in ("copy", "restore"):
+        return link
+    if base.held.action == "retag" and base.held.has_patch:
+        return msgspec.structs.replace(base, action="restore", predicted_bytes=base.held.size)
+    if source is not None:
+        return msgspec.structs.replace(base, action="copy", predicted_bytes=source.size)
+    return msgspec.structs.replace(link, is_public=False)
+
+
+def choose_action(source: Source, tier: Tier, *, may_change: bool) -> str:
+    """retag, copy or encode: what this tier does with this file.
+
+    A source at or below the tier's rate is kept, and so is what was encoded by this program before.
+    """
+    keeps = "retag" if source.can_be_retagged and source.format in OGG_FORMATS else "copy"
+    if not may_change:
+        return "copy"
+    if tier.opus_kbits is None or OWN_MARK in source.tags:
+        return keeps
+    rate = _bits_per_second(source)
+    if rate is None or (rate <= tier.opus_kbits * 1000 and source.format not in ("flac", "wav")):
+        return keeps
+    return "encode"
+
+
+def _bits_per_second(source: Source) -> float | None:
+    if not source.samples or not source.sample_rate:
+        return None
+    return source.size * 8 * source.sample_rate / source.samples
+
+
+def predict_bytes(source: Source, action: str, tier: Tier) -> int:
+    """An upper bound of the member's size."""
+    if action == "encode" and tier.opus_kbits and source.samples and source.sample_rate:
+        seconds = source.samples / source.sample_rate
+        return round(seconds * tier.opus_kbits * 125 * 1.1) + ENCODE_SLACK_BYTES + sum(len(value) for value in _values(source))
+    return source.size + (RETAG_SLACK_BYTES if action == "retag" else 0)
+
+
+def _values(source: Source) -> Iterator[str]:
+    for values in source.tags.values():
+        yield from values
+
+
+def iterate_held(archive: Archive, content: str) -> Iterator[Held]:
+    """The members of one kind of content in current containers, sorted by id."""
+    statement = """SELECT m.id, m.aacid, m.container, c.tier, c.is_public, m.action, m.size, m.patch IS NOT NULL
+        FROM members m JOIN containers c ON c.name = m.container WHERE c.content = ? AND c.state = 'current' ORDER BY m.id, c.second DESC"""
+    last = ""
+    for row in archive.ledger.rows(statement, content):
+        if row[0] != last:
+            last = row[0]
+            yield Held(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6], bool(row[7]))
+
+
+class Merged(Generic[Item]):
+    """A sorted stream asked for one key after another, in rising order."""
+
+    def __init__(self, items: Iterator[Item], key: Callable[[Item], str]) -> None:
+        self._items, self._key = items, key
+        self._next = next(items, None)
+
+    def take(self, key: str) -> Item | None:
+        """The first item of this key, None where there is none; items of lower keys are passed over."""
+        while self._next is not None and self._key(self._next) < key:
+            self._next = next(self._items, None)
+        return self._next if self._next is not None and self._key(self._next) == key else None

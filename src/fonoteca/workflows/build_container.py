@@ -1,0 +1,260 @@
+"""One planned container: its members made in parallel, written in the order of their names, recorded when it stands."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fonoteca.catalogue import FileRow, picture_id_of
+from fonoteca.containers import ContainerWriter, data_folder_name, format_timestamp, make_aacid, metadata_file_name
+from fonoteca.ground.findings import Finding
+from fonoteca.ground.progress import Progress
+from fonoteca.ground.workers import Processes, count_cores, map_in_order
+from fonoteca.integrity import (
+    Container,
+    FileDigest,
+    Member,
+    MerkleHasher,
+    PieceHasher,
+    PlannedContainer,
+    PlannedMember,
+)
+from fonoteca.torrents import choose_piece_length
+from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.build_jobs import JobMaker
+from fonoteca.workflows.build_journal import Journal
+from fonoteca.workflows.build_records import audio_metadata, patch_metadata
+from fonoteca.workflows.members import MadeMember, MemberJob, make_member
+from fonoteca.workflows.rights_policy import decide_rights
+
+if TYPE_CHECKING:
+    from fonoteca.workflows.build import BuildReport
+
+RECORD_BYTES = 1_000  # a record takes about this much, compressed; decides only how long the metadata file's pieces are
+
+
+class ContainerBuilder:
+    """Makes one container of a plan, or goes on with it where a killed run stopped."""
+
+    def __init__(
+        self, archive: Archive, planned: PlannedContainer, second: int, processes: Processes, progress: Progress, report: BuildReport
+    ) -> None:
+        self.archive, self.planned, self.second = archive, planned, second
+        self.processes, self.progress, self.report = processes, progress, report
+        stamp, institution = format_timestamp(second), archive.settings.institution
+        self.metadata_file = metadata_file_name(institution, planned.collection, stamp, stamp)
+        self.data_folder = None if planned.content == "patch" else data_folder_name(institution, planned.collection, stamp, stamp)
+        self.name = self.data_folder or self.metadata_file
+        self.members: list[Member] = []
+        self.file_rows: list[tuple[str, FileRow]] = []
+        self.planned_members = list(archive.ledger.planned_members(planned.build, planned.number))
+        self.replaces = {member.id: member.replaces for member in self.planned_members}
+        self.jobs = JobMaker(archive, planned)
+        self._open_hashers()
+
+    def _open_hashers(self) -> None:
+        self.data_pieces = PieceHasher(self.planned.piece_length)
+        self.metadata_pieces = PieceHasher(choose_piece_length(max(1, len(self.planned_members)) * RECORD_BYTES))
+        self.metadata_tree, self.metadata_digest = MerkleHasher(), FileDigest()
+
+    def _observe_metadata(self, packed: bytes) -> None:
+        for digest in (self.metadata_pieces, self.metadata_tree, self.metadata_digest):
+            digest.update(packed)
+
+    def build(self) -> None:
+        """Make it, put it into containers/, record it."""
+        if self.archive.ledger.container(self.name) is None:
+            # a file under this name that the ledger does not know is left from a run that was killed just before it told the ledger
+            (self.archive.containers / self.metadata_file).unlink(missing_ok=True)
+            settings = self.archive.settings
+            self.journal = Journal(self.archive.staging / f"{self.name}.journal")
+            with ContainerWriter(
+                self.archive.staging, data_folder=self.data_folder, metadata_file=self.metadata_file, frame_bytes=settings.frame_bytes,
+                level=settings.containers.compression_level, observe_data=self.data_pieces.update,
+                observe_metadata=self._observe_metadata, store_folder=self.archive.containers,
+            ) as self.writer:  # fmt: skip
+                self._fill()
+                if self.members:
+                    self.writer.finish()
+                    self.writer.publish_into(self.archive.containers)
+            self._record()
+            self.journal.remove()
+        self._clear_staging()
+
+    def _clear_staging(self) -> None:
+        for leftover in self.archive.staging.glob(f"{self.metadata_file}*"):
+            leftover.unlink()
+        if self.data_folder and (folder := self.archive.staging / f"{self.data_folder}.partial").is_dir():
+            for name in folder.iterdir():
+                name.unlink()
+            folder.rmdir()
+
+    def _fill(self) -> None:
+        with ThreadPoolExecutor(count_cores()) as threads:
+
+            def submit(job: MemberJob | MadeMember | None) -> Future[MadeMember | None]:
+                if isinstance(job, MemberJob):
+                    if job.action == "encode":
+                        return self.processes.submit(make_member, job)  # type: ignore[return-value]
+                    return threads.submit(make_member, job)
+                done: Future[MadeMember | None] = Future()
+                done.set_result(job)
+                return done
+
+            planned = {member.id: member for member in self.planned_members}
+            for job, future in map_in_order(submit, self._jobs(), 2 * count_cores() + 2):
+                made = self._result(job, future)
+                if made is not None:
+                    self._add(planned[made.id], made)
+                self.progress.advance()
+
+    def _jobs(self) -> Iterator[MemberJob | MadeMember | None]:
+        """A job for each member; facts instead where its bytes are there already (linked, or left by a killed run)."""
+        left = self.writer.recover() if self.data_folder else {}
+        for member in self.planned_members:
+            earlier = self.journal.entries.get(member.id)
+            if earlier is not None and self._aacid(member.id, earlier.sha256) in left:
+                yield earlier
+            elif member.action in ("link", "patch"):
+                yield self.jobs.held_facts(member)
+            else:
+                yield self.jobs.make(member)
+
+    def _result(self, job: MemberJob | MadeMember | None, future: Future[MadeMember | None]) -> MadeMember | None:
+        if not isinstance(job, MemberJob):
+            return job
+        try:
+            return self.processes.result_of(future, make_member, job)  # type: ignore[arg-type]
+        except BrokenProcessPool:
+            finding = Finding("encode-failed", os.fsdecode(job.paths[0]), "the encoder crashed on it", job.id)
+            return MadeMember(id=job.id, action=job.action, findings=(finding,))
+
+    def _aacid(self, id: str, content: str) -> str:
+        return make_aacid(self.planned.collection, self.second, id, f"{id} {content}")
+
+    def _add(self, member: PlannedMember, made: MadeMember) -> None:
+        self._note(made)
+        if self.planned.content == "patch":
+            self._add_patch(member, made)
+        elif self.planned.content == "cover":
+            self._add_cover(member, made)
+        elif made.is_made:
+            track = self.archive.catalogue.get_track(member.id)
+            assert track is not None, member.id
+            source = self.archive.ledger.source_of_track(member.id)
+            tier = self.planned.tier
+            rights = decide_rights(self.archive, track.rights_uri)
+            metadata = audio_metadata(track, source, made, rights, tier=tier, replaces=member.replaces)
+            aacid = self._write(member, made, metadata)
+            if aacid:
+                self.file_rows.append((member.id, self._file_row(aacid, made, metadata)))
+
+    def _write(self, member: PlannedMember, made: MadeMember, metadata: dict[str, Any]) -> str | None:
+        """The member's bytes and record; its AACID."""
+        aacid = self._aacid(member.id, made.sha256)
+        if member.action == "link":
+            old = self.archive.ledger.member(member.replaces or "")
+            assert old is not None
+            self.writer.link_member(aacid, self.archive.containers / old.container / old.aacid, made.sha256, metadata)
+        elif member.id in self.journal.entries and not made.parts:
+            if self.writer.reuse_member(aacid, made.sha256, metadata) is None:
+                again = make_member(self.jobs.make(member))
+                self._note(again)
+                if not again.is_made:
+                    return None
+                return self._write_new(self._aacid(member.id, again.sha256), again, metadata | {"sha256": again.sha256, "size": again.size})
+        else:
+            self._write_new(aacid, made, metadata)
+        self._remember(aacid, member, made)
+        return aacid
+
+    def _write_new(self, aacid: str, made: MadeMember, metadata: dict[str, Any]) -> str:
+        self.writer.add_member(aacid, made.chunks(), metadata, sha256=made.sha256)
+        if made.action == "encode":
+            self.journal.append(made)
+        self.report.bytes_written += made.size
+        return aacid
+
+    def _remember(self, aacid: str, member: PlannedMember, made: MadeMember) -> None:
+        self.report.members[member.action if member.action == "link" else made.action] += 1
+        self.members.append(Member(
+            aacid=aacid, container=self.name, id=member.id, size=made.size, sha256=made.sha256, action=made.action,
+            source_sha256=made.source_sha256 or None, essence_sha256=made.essence_sha256, patch=made.patch, encoder=made.encoder,
+            samples=made.samples, loudness_lufs=made.loudness_lufs, proved_at=self.archive.now(),
+        ))  # fmt: skip
+
+    def _add_patch(self, member: PlannedMember, made: MadeMember) -> None:
+        """`made` are the facts of the audio member that the patch belongs to."""
+        held = self.archive.ledger.current_member(member.id)
+        if held is None or held.patch is None or not held.source_sha256:
+            return
+        metadata = patch_metadata(member.id, held.aacid, held.patch, held.source_sha256, member.replaces)
+        aacid = self._aacid(member.id, hashlib.sha256(msgspec.json.encode(metadata)).hexdigest())
+        self.writer.add_record(aacid, metadata)
+        self._remember(aacid, member, MadeMember(id=member.id, action="patch"))
+
+    def _add_cover(self, member: PlannedMember, made: MadeMember) -> None:
+        if made.is_made and picture_id_of(made.sha256) != member.id:
+            finding = Finding("source-changed", str(self.archive.picture_file(member.id)), "the picture is not the one that was added")
+            self._note(MadeMember(id=member.id, action="cover", findings=(finding,)))
+        elif made.is_made:
+            metadata = {"id": member.id, "sha256": made.sha256, "size": made.size, "mime": self.archive.catalogue.picture_mime(made.sha256)}
+            self._write(member, made, metadata | ({"replaces": [member.replaces]} if member.replaces else {}))
+
+    def _file_row(self, aacid: str, made: MadeMember, metadata: dict[str, Any]) -> FileRow:
+        return FileRow(
+            aacid=aacid, container=self.name, collection=self.planned.collection, sha256=made.sha256, size=made.size,
+            format=metadata.get("format", ""), tier=self.planned.tier, is_derived=metadata.get("is_derived", False),
+            source_sha256=made.source_sha256 or None, essence_sha256=made.essence_sha256,
+            is_original_restorable=made.action != "encode", is_public=self.planned.is_public,
+        )  # fmt: skip
+
+    def _note(self, made: MadeMember) -> None:
+        with self.archive.ledger.transaction():
+            for finding in made.findings:
+                self.archive.ledger.put_finding("build", finding, os.fsencode(finding.path), self.archive.now())
+        if not made.is_made and made.findings and self.planned.content == "audio":
+            self.archive.catalogue.set_status(made.id, "unreadable", made.findings[0].fact)
+
+    def _record(self) -> None:
+        """Catalogue first, ledger last: what the ledger does not know is made again, to the same bytes."""
+        with self.archive.catalogue.transaction():
+            for id, row in self.file_rows:
+                self.archive.catalogue.put_file(id, row)
+                if self.planned.is_public or not self._is_withdrawn(id):
+                    self.archive.catalogue.set_status(id, "held")
+        with self.archive.ledger.transaction():
+            if self.members:
+                self.archive.ledger.put_container(self._container())
+            for member in self.members:
+                self.archive.ledger.put_member(member)
+            self.archive.ledger.put_planned_container(msgspec.structs.replace(self.planned, is_done=True))
+        if self.members:
+            self.report.containers.append(self.name)
+        for member in self.members:
+            if self.planned.content == "cover":
+                Path(self.archive.picture_file(member.id)).unlink(missing_ok=True)
+
+    def _is_withdrawn(self, id: str) -> bool:
+        track = self.archive.catalogue.get_track(id)
+        return track is not None and track.status == "withdrawn"
+
+    def _container(self) -> Container:
+        root, layer = self.metadata_tree.finish(self.metadata_pieces.piece_length)
+        return Container(
+            name=self.name, collection=self.planned.collection, content=self.planned.content, tier=self.planned.tier,
+            is_public=self.planned.is_public, second=self.second, data_folder=self.data_folder, metadata_file=self.metadata_file,
+            member_count=len(self.members), data_bytes=self.data_pieces.size, metadata_bytes=self.metadata_digest.size,
+            metadata_sha256=self.metadata_digest.sha256,
+            data_piece_length=self.planned.piece_length if self.data_folder else None,
+            data_pieces=self.data_pieces.finish() if self.data_folder else None,
+            metadata_piece_length=self.metadata_pieces.piece_length, metadata_pieces=self.metadata_pieces.finish(),
+            metadata_pieces_root=root, metadata_piece_layer=layer, metadata_proved_at=self.archive.now(),
+        )  # fmt: skip

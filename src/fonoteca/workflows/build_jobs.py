@@ -1,0 +1,96 @@
+"""From a planned member to the job that makes it, or to the facts of one that is held already."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from fonoteca.audio import make_picture, picture_block
+from fonoteca.catalogue import picture_id_of
+from fonoteca.ground.things import Picture
+from fonoteca.integrity import Member, PlannedContainer, PlannedMember, Source
+from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.build_records import added_comments, carried_comments
+from fonoteca.workflows.members import MadeMember, MemberJob
+
+
+class JobMaker:
+    """Looks up in catalogue and ledger what each member of one container needs."""
+
+    def __init__(self, archive: Archive, planned: PlannedContainer) -> None:
+        self.archive, self.planned = archive, planned
+        self.rates = {tier.name: tier.opus_kbits for tier in archive.settings.tier_list}
+
+    def held_facts(self, member: PlannedMember) -> MadeMember | None:
+        """The facts of the member that is issued again; of nothing for a patch that is new."""
+        old = self.archive.ledger.member(member.replaces) if member.replaces else None
+        if old is None:
+            return MadeMember(id=member.id, action=member.action)
+        return facts_of(old)
+
+    def make(self, member: PlannedMember) -> MemberJob:
+        """The job for a member that has to be made."""
+        if member.action == "cover":
+            return MemberJob(id=member.id, action="cover", paths=(os.fsencode(self.archive.picture_file(member.id)),), sha256="")
+        if member.action == "restore":
+            return self._restore(member)
+        source = self.archive.ledger.source_of_track(member.id)
+        track = self.archive.catalogue.get_track(member.id)
+        if source is None or track is None:
+            return MemberJob(id=member.id, action="copy", paths=(), sha256="")
+        comments: tuple[tuple[str, str], ...] = ()
+        if member.action == "encode":
+            comments = carried_comments(track, source) + self._embedded(source)
+        elif member.action == "retag":
+            comments = added_comments(track, source)
+        return MemberJob(
+            id=member.id, action=member.action, paths=self._places(source), sha256=source.sha256, format=source.format,  # type: ignore[arg-type]
+            additions=comments,
+            opus_kbits=self.rates.get(self.planned.tier), serial=int.from_bytes(hashlib.sha256(member.id.encode()).digest()[:4], "big"),
+            loudness_lufs=source.loudness_lufs,
+        )  # fmt: skip
+
+    def _restore(self, member: PlannedMember) -> MemberJob:
+        old = self.archive.ledger.member(member.replaces or "")
+        assert old is not None and old.source_sha256
+        place = os.fsencode(self.archive.containers / old.container / old.aacid)
+        return MemberJob(id=member.id, action="restore", paths=(place,), sha256=old.source_sha256, patch=old.patch)
+
+    def _places(self, source: Source) -> tuple[bytes, ...]:
+        """Where the bytes may be: the kept copy, the place they came from, other places with the same bytes."""
+        places = [source.path]
+        for other in self.archive.ledger.sources_of_track(source.track_id or ""):
+            if other.sha256 == source.sha256:
+                if other.original:
+                    places.insert(0, os.fsencode(self.archive.originals / other.original))
+                places.append(other.path)
+        return tuple(dict.fromkeys(places))
+
+    def _embedded(self, source: Source) -> tuple[tuple[str, str], ...]:
+        """Covers as comments, where the settings ask for them in files that are kept."""
+        if not self.archive.settings.covers.embed:
+            return ()
+        found = (find_picture(self.archive, sha256) for sha256 in source.pictures)
+        return tuple(("METADATA_BLOCK_PICTURE", picture_block(picture).decode()) for picture in found if picture)
+
+
+def facts_of(old: Member) -> MadeMember:
+    """What the ledger knows of a member, as a build takes it."""
+    return MadeMember(
+        id=old.id, action=old.action, sha256=old.sha256, size=old.size, source_sha256=old.source_sha256 or "",
+        essence_sha256=old.essence_sha256, patch=old.patch, encoder=old.encoder, samples=old.samples, loudness_lufs=old.loudness_lufs,
+    )  # fmt: skip
+
+
+def find_picture(archive: Archive, sha256: str) -> Picture | None:
+    """A cover by its SHA-256, from its container or from where it waits for one."""
+    id = picture_id_of(sha256)
+    held = archive.ledger.current_member(id, "cover")
+    places: list[Path] = [archive.picture_file(id)]
+    if held:
+        places.insert(0, archive.containers / held.container / held.aacid)
+    for place in places:
+        if place.is_file():
+            return make_picture(place.read_bytes())
+    return None

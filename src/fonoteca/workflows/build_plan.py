@@ -1,0 +1,225 @@
+"""`plan` and the first half of `build`: which containers will be made, of which members, in which order.
+
+The choices go through a temporary table, so that SQLite sorts them on disk: memory does not grow with the archive.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+
+import msgspec
+
+from fonoteca.catalogue import picture_id_of
+from fonoteca.containers import make_aacid
+from fonoteca.ground.things import Tier
+from fonoteca.integrity import PlannedContainer, PlannedMember
+from fonoteca.torrents import TorrentMeasure, choose_piece_length
+from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.build_choices import Choice, choose_tracks, iterate_held
+from fonoteca.workflows.torrent_settings import torrent_options
+
+PATCH_BYTES = 1_000  # more than the record of a patch, on average
+
+_TABLES = """
+CREATE TEMP TABLE IF NOT EXISTS choices (
+    content TEXT NOT NULL, id TEXT NOT NULL, tier TEXT NOT NULL, is_public INTEGER NOT NULL, action TEXT NOT NULL,
+    predicted_bytes INTEGER NOT NULL, popularity REAL, score_low REAL NOT NULL, score_high REAL NOT NULL, duration_ms INTEGER NOT NULL,
+    held_aacid TEXT, held_container TEXT, is_settled INTEGER NOT NULL, has_patch INTEGER NOT NULL, refusal TEXT NOT NULL,
+    PRIMARY KEY (content, id)) WITHOUT ROWID;
+CREATE TEMP TABLE IF NOT EXISTS choice_isrcs (id TEXT NOT NULL, isrc TEXT NOT NULL, PRIMARY KEY (id, isrc)) WITHOUT ROWID;
+CREATE TEMP TABLE IF NOT EXISTS taken_isrcs (isrc TEXT PRIMARY KEY) WITHOUT ROWID;
+DELETE FROM choices; DELETE FROM choice_isrcs; DELETE FROM taken_isrcs;
+"""
+
+
+class BuildPlan(msgspec.Struct, kw_only=True):
+    """What a build will do, in numbers: by action, by (tier, public), by refusal; `encode_ms` is the music to be encoded."""
+
+    members: Counter[str] = msgspec.field(default_factory=Counter)
+    bytes_by_action: Counter[str] = msgspec.field(default_factory=Counter)
+    refusals: Counter[str] = msgspec.field(default_factory=Counter)
+    containers: list[PlannedContainer] = msgspec.field(default_factory=list)
+    replaced: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    encode_ms: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.containers and not self.replaced
+
+
+def plan_build(archive: Archive, *, store: bool) -> BuildPlan:
+    """The plan for everything that came since the last build; with `store` it is recorded as a running build, at once or not at all."""
+    ledger = archive.ledger
+    ledger.connection.execute("PRAGMA temp_store = FILE")
+    ledger.connection.execute(_TABLES)
+    _gather_audio(archive)
+    for tier in archive.settings.tier_list:
+        _apply_tier_rules(archive, tier)
+    _gather_covers(archive)
+    _gather_patches(archive)
+    plan = BuildPlan()
+    _count(archive, plan)
+    plan.replaced = _find_replaced(archive)
+    with ledger.transaction():
+        build = ledger.start_build(max(archive.now(), ledger.first_free_second())) if store else 0
+        for container, members in _cut(archive, build):
+            plan.containers.append(container)
+            if store:
+                ledger.put_planned_container(container)
+                ledger.put_planned_members(build, container.number, members)
+        if store:
+            for name, reason in plan.replaced:
+                ledger.put_planned_obsolete(build, name, reason)
+            if plan.is_empty:
+                ledger.finish_build(build)
+    return plan
+
+
+def _put(archive: Archive, choice: Choice) -> None:
+    held = choice.held
+    archive.ledger.connection.execute(
+        "INSERT OR REPLACE INTO choices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (choice.content, choice.id, choice.tier, choice.is_public, choice.action, choice.predicted_bytes, choice.popularity,
+         choice.score_low, choice.score_high, choice.duration_ms, held and held.aacid, held and held.container, choice.is_settled,
+         bool(held and held.has_patch and choice.action == "link") or choice.action == "retag", choice.refusal),
+    )  # fmt: skip
+
+
+def _gather_audio(archive: Archive) -> None:
+    for choice in choose_tracks(archive):
+        _put(archive, choice)
+    isrcs = ((row.id, isrc) for row in archive.catalogue.iter_selection() for isrc in row.isrcs)
+    archive.ledger.connection.executemany("INSERT OR IGNORE INTO choice_isrcs VALUES (?, ?)", isrcs)
+
+
+def _apply_tier_rules(archive: Archive, tier: Tier) -> None:
+    """Cut-off and one file per ISRC, for tracks of this tier that have no member yet; best second score first, then smallest id."""
+    execute = archive.ledger.connection.execute
+    if tier.cut_off is not None:
+        execute("UPDATE choices SET refusal = 'below the cut-off' WHERE content = 'audio' AND tier = ? AND held_aacid IS NULL"
+                " AND refusal = '' AND score_high < ?", (tier.name, tier.cut_off))  # fmt: skip
+    if not tier.one_per_isrc:
+        return
+    execute("""INSERT OR IGNORE INTO taken_isrcs SELECT isrc FROM choice_isrcs JOIN choices USING (id)
+        WHERE content = 'audio' AND refusal = '' AND (held_aacid IS NOT NULL OR tier <> ?)""", (tier.name,))  # fmt: skip
+    candidates = """SELECT id, (SELECT json_group_array(isrc) FROM choice_isrcs i WHERE i.id = choices.id) FROM choices
+        WHERE content = 'audio' AND tier = ? AND held_aacid IS NULL AND refusal = '' ORDER BY score_low DESC, id"""
+    for id, listed in execute(candidates, (tier.name,)).fetchall():
+        isrcs = msgspec.json.decode(listed, type=list[str])
+        if any(next(archive.ledger.rows("SELECT 1 FROM taken_isrcs WHERE isrc = ?", isrc), None) for isrc in isrcs):
+            execute("UPDATE choices SET refusal = 'another file with its ISRC is held' WHERE content = 'audio' AND id = ?", (id,))
+        else:
+            archive.ledger.connection.executemany("INSERT OR IGNORE INTO taken_isrcs VALUES (?)", ((isrc,) for isrc in isrcs))
+
+
+def _gather_covers(archive: Archive) -> None:
+    """A picture is public as soon as one public track shows it; one that nothing shows any more is dropped."""
+    execute = archive.ledger.connection.execute
+    uses = """SELECT s.pictures, c.is_public, c.popularity FROM choices c JOIN sources s ON s.track_id = c.id AND s.state = 'kept'
+        WHERE c.content = 'audio' AND c.refusal = '' AND s.pictures <> '[]'"""
+    put = """INSERT INTO choices VALUES ('cover', ?, 'covers', ?, 'cover', 0, ?, 0, 0, 0, NULL, NULL, 0, 0, '') ON CONFLICT DO UPDATE SET
+        is_public = max(is_public, excluded.is_public), popularity = max(coalesce(popularity, -1), coalesce(excluded.popularity, -1))"""
+    for listed, is_public, popularity in archive.ledger.rows(uses):
+        for sha256 in msgspec.json.decode(listed, type=list[str]):
+            execute(put, (picture_id_of(sha256), is_public, popularity))
+    _match_with_held(archive, "cover", "no track shows it")
+    for (id,) in execute("SELECT id FROM choices WHERE content = 'cover' AND held_aacid IS NULL").fetchall():
+        file = archive.picture_file(id)
+        size = file.stat().st_size if file.exists() else 0
+        execute(
+            "UPDATE choices SET predicted_bytes = ?, refusal = ? WHERE content = 'cover' AND id = ?", (size, "" if size else "no file", id)
+        )
+
+
+def _gather_patches(archive: Archive) -> None:
+    """The record of a patch follows its track: as public as its file, gone where the file is as it came again."""
+    statement = """INSERT INTO choices SELECT 'patch', id, 'patches', is_public, 'patch', ?, popularity, score_low, score_high, 0,
+        NULL, NULL, 0, 0, '' FROM choices WHERE content = 'audio' AND has_patch AND refusal = ''"""
+    archive.ledger.connection.execute(statement, (PATCH_BYTES,))
+    _match_with_held(archive, "patch", "its file is as it came")
+
+
+def _match_with_held(archive: Archive, content: str, refusal: str) -> None:
+    """What is held already is linked; what is held and no longer wanted is refused, so that its container is issued again."""
+    refuse = """INSERT INTO choices VALUES (?, ?, ?, 0, '', 0, NULL, 0, 0, 0, ?, ?, 0, 0, ?) ON CONFLICT DO UPDATE SET action = 'link',
+        predicted_bytes = ?, held_aacid = excluded.held_aacid, held_container = excluded.held_container, is_settled = is_public = ?"""
+    for held in iterate_held(archive, content):
+        values = (content, held.id, held.tier, held.aacid, held.container, refusal, max(held.size, PATCH_BYTES), held.is_public)
+        archive.ledger.connection.execute(refuse, values)
+
+
+_REPLACED = """SELECT DISTINCT held_container FROM choices WHERE held_container IS NOT NULL AND (NOT is_settled OR refusal <> '')"""
+_TO_MAKE = f"""refusal = '' AND (held_container IS NULL OR held_container IN ({_REPLACED}))"""
+
+
+def _find_replaced(archive: Archive) -> list[tuple[str, str]]:
+    """Containers with a member that may not stay where it is, and why."""
+    statement = """SELECT held_container, CASE WHEN max(refusal = 'withdrawn') THEN 'a member was withdrawn'
+        ELSE 'the rights of a member changed' END FROM choices
+        WHERE held_container IS NOT NULL AND (NOT is_settled OR refusal <> '') GROUP BY held_container ORDER BY 1"""
+    return [(row[0], row[1]) for row in archive.ledger.rows(statement)]
+
+
+def _count(archive: Archive, plan: BuildPlan) -> None:
+    statement = f"SELECT action, count(*), sum(predicted_bytes), sum(duration_ms) FROM choices WHERE {_TO_MAKE} GROUP BY action ORDER BY 1"
+    for action, number, size, duration_ms in archive.ledger.rows(statement):
+        plan.members[action] += number
+        plan.bytes_by_action[action] += size
+        plan.encode_ms += duration_ms if action == "encode" else 0
+    refused = "SELECT refusal, count(*) FROM choices WHERE content = 'audio' AND refusal <> '' AND held_aacid IS NULL GROUP BY 1 ORDER BY 1"
+    plan.refusals.update(dict(archive.ledger.rows(refused)))
+
+
+def refused_tracks(archive: Archive) -> Iterator[tuple[str, str]]:
+    """Ids of tracks that the plan just made leaves out by policy, with the reason."""
+    statement = """SELECT id, refusal FROM choices WHERE content = 'audio' AND held_aacid IS NULL
+        AND refusal NOT IN ('', 'withdrawn', 'no file') ORDER BY id"""
+    return ((row[0], row[1]) for row in archive.ledger.rows(statement))
+
+
+def _cut(archive: Archive, build: int) -> Iterator[tuple[PlannedContainer, list[PlannedMember]]]:
+    tiers = [tier.name for tier in archive.settings.tier_list]
+    order = "CASE content WHEN 'audio' THEN 0 WHEN 'cover' THEN 1 ELSE 2 END"
+    ranks = " ".join(f"WHEN '{name}' THEN {rank}" for rank, name in enumerate(tiers))
+    statement = f"""SELECT content, is_public, tier, id, action, held_aacid, predicted_bytes FROM choices WHERE {_TO_MAKE}
+        ORDER BY {order}, is_public DESC, CASE tier {ranks} ELSE 99 END, tier, popularity DESC NULLS LAST, score_low DESC, id"""
+    number = 0
+    for (content, is_public, tier), rows in groupby(archive.ledger.rows(statement), key=lambda row: row[:3]):
+        collection = archive.collection(content, tier, is_public=bool(is_public))
+        for size, members in _cut_collection(archive, content, collection, rows):
+            piece_length = choose_piece_length(size)
+            yield PlannedContainer(build=build, number=number, collection=collection, content=content, tier=tier, is_public=bool(is_public),
+                                   predicted_bytes=size, piece_length=piece_length), members  # fmt: skip
+            number += 1
+
+
+def _cut_collection(
+    archive: Archive, content: str, collection: str, rows: Iterator[tuple[object, ...]]
+) -> Iterator[tuple[int, list[PlannedMember]]]:
+    """Consecutive members until the torrent or the data would be larger than the settings allow."""
+    limit_torrent, limit_data = archive.settings.torrent_bytes, archive.settings.data_bytes
+    name_bytes = len(make_aacid(collection, 0, "0" * 22, ""))
+    members: list[PlannedMember] = []
+    total = 0
+    measure = _new_measure(archive, collection)
+    for _content, _public, _tier, id, action, held_aacid, size in rows:
+        assert isinstance(size, int)
+        if content != "patch":
+            measure.add(name_bytes, size)
+        if members and (total + size > limit_data or measure.encoded_bytes() > limit_torrent):
+            yield total, members
+            members, total, measure = [], 0, _new_measure(archive, collection)
+            if content != "patch":
+                measure.add(name_bytes, size)
+        members.append(PlannedMember(str(id), str(action), held_aacid and str(held_aacid)))  # type: ignore[arg-type]
+        total += size
+    if members:
+        yield total, members
+
+
+def _new_measure(archive: Archive, collection: str) -> TorrentMeasure:
+    name = f"{archive.settings.institution}_data__aacid__{collection}__20000101T000000Z--20000101T000000Z"
+    return TorrentMeasure(name, torrent_options(archive.settings))

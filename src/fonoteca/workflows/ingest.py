@@ -1,0 +1,187 @@
+"""`add`: every file is read once, in parallel; what it is goes into ledger and catalogue; what cannot be used is set aside."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import msgspec
+
+from fonoteca.audio import probe_file
+from fonoteca.catalogue import picture_id_of
+from fonoteca.ground.files import reflink_or_copy, write_atomically
+from fonoteca.ground.findings import Finding, counts_as_damage
+from fonoteca.ground.progress import Progress
+from fonoteca.ground.things import AudioFile
+from fonoteca.ground.workers import Processes, count_cores, map_in_order
+from fonoteca.integrity import Source, show_path
+from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.ingest_tracks import record_sound_file, record_unreadable_file, refresh_rights
+from fonoteca.workflows.rights_policy import RightsFinder
+from fonoteca.workflows.source_files import FoundFile, find_source_files
+
+FILES_A_TRANSACTION = 200
+
+
+class AddOptions(msgspec.Struct, frozen=True):
+    """How files are added."""
+
+    rights: str | None = None
+    decode: bool = True
+    keep_originals: bool = False
+    dry_run: bool = False
+
+
+class AddReport(msgspec.Struct):
+    """What came of it: counts by outcome (read, unchanged, kept, duplicate, set-aside, ignored) and the findings."""
+
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
+    finding_counts: Counter[str] = msgspec.field(default_factory=Counter)
+    findings: list[Finding] = msgspec.field(default_factory=list)
+    bytes_read: int = 0
+
+    @property
+    def has_damage(self) -> bool:
+        """Whether anything was set aside."""
+        return any(counts_as_damage(Finding(code, "", "")) for code in self.finding_counts)
+
+    def take(self, finding: Finding) -> None:
+        """Count a finding; the first thousand are listed here, all are in the ledger."""
+        self.finding_counts[finding.code] += 1
+        if len(self.findings) < 1_000:
+            self.findings.append(finding)
+
+
+class Work(msgspec.Struct, frozen=True):
+    """One file for a worker, or a finding that stands already."""
+
+    file: FoundFile
+    decode: bool
+
+
+def add_files(archive: Archive, sources: Sequence[Path], options: AddOptions, progress: Progress) -> AddReport:
+    """Read every file below `sources` once and record it. Idempotent: what is known and unchanged is not read again."""
+    report = AddReport()
+    rights = RightsFinder(options.rights)
+    progress.start("reading", None, "files")
+    with Processes(count_cores(), ("fonoteca.audio.probe", "fonoteca.audio.decode")) as pool:
+        jobs = _choose_work(archive, sources, options, rights, report, progress)
+        _Recorder(archive, options, rights, report, progress, pool).record_all(jobs)
+    progress.finish()
+    return report
+
+
+def _probe(work: Work) -> AudioFile:
+    return probe_file(Path(os.fsdecode(work.file.path)), decode=work.decode)
+
+
+def _choose_work(
+    archive: Archive, sources: Sequence[Path], options: AddOptions, rights: RightsFinder, report: AddReport, progress: Progress
+) -> Iterator[Work | tuple[bytes, Finding] | Source]:
+    def ignore(_path: bytes) -> None:
+        report.counts["ignored"] += 1
+
+    for found in find_source_files(sources, leave_out=archive.path, on_other=ignore):
+        if not isinstance(found, FoundFile):
+            yield found
+            continue
+        known = archive.ledger.source_at(found.path)
+        if known and (known.size, known.mtime_ns) == (found.size, found.mtime_ns) and (known.decoded_at or not options.decode):
+            yield known
+        elif options.dry_run:
+            report.counts["would read"] += 1
+            report.bytes_read += found.size
+            progress.advance()
+        else:
+            yield Work(found, options.decode)
+
+
+class _Recorder:
+    """Takes results in the order of the walk, so that a run that was killed ends as an undisturbed one."""
+
+    def __init__(
+        self, archive: Archive, options: AddOptions, rights: RightsFinder, report: AddReport, progress: Progress, pool: Processes
+    ) -> None:
+        self.archive, self.options, self.rights = archive, options, rights
+        self.report, self.progress, self.pool = report, progress, pool
+
+    def record_all(self, jobs: Iterator[Work | tuple[bytes, Finding] | Source]) -> None:
+        """One transaction for every few hundred files, catalogue before ledger: what the ledger knows is in the catalogue."""
+
+        def submit(job: Work | tuple[bytes, Finding] | Source) -> Future[AudioFile]:
+            if isinstance(job, Work):
+                return self.pool.submit(_probe, job)
+            nothing: Future[AudioFile] = Future()
+            nothing.set_result(AudioFile(0, 0, "", None))
+            return nothing
+
+        results = map_in_order(submit, jobs, 4 * count_cores() + 4)
+        more = True
+        while more:
+            with self.archive.ledger.transaction(), self.archive.catalogue.transaction():
+                more = self._record_some(results)
+
+    def _record_some(self, results: Iterator[tuple[Work | tuple[bytes, Finding] | Source, Future[AudioFile]]]) -> bool:
+        for number, (job, future) in enumerate(results, 1):
+            if isinstance(job, Source):
+                self._unchanged(job)
+            elif isinstance(job, Work):
+                self._record(job, future)
+            else:
+                self._note(job[1], job[0])
+            self.progress.advance()
+            if number >= FILES_A_TRANSACTION:
+                return True
+        return False
+
+    def _unchanged(self, source: Source) -> None:
+        self.report.counts["unchanged"] += 1
+        for finding in self.archive.ledger.findings_of("add", source.path):
+            self.report.take(finding)
+        if source.state == "kept" and not self.options.dry_run:
+            refresh_rights(self.archive, source, self.rights)
+
+    def _record(self, work: Work, future: Future[AudioFile]) -> None:
+        path = work.file.path
+        try:
+            audio = self.pool.result_of(future, _probe, work)
+        except BrokenProcessPool:
+            fact = "the decoder crashed on it"
+            audio = AudioFile(work.file.size, work.file.mtime_ns, "", None, findings=(Finding("corrupt", show_path(path), fact),))
+        self.report.counts["read"] += 1
+        self.report.bytes_read += audio.size
+        self.archive.ledger.drop_findings("add", path)
+        if audio.is_sound:
+            outcome, more = self._keep(path, audio)
+        else:
+            outcome, more = "set-aside", record_unreadable_file(self.archive, path, audio)
+        self.report.counts[outcome] += 1
+        for finding in (*audio.findings, *more):
+            self._note(msgspec.structs.replace(finding, path=show_path(path)), path)
+
+    def _keep(self, path: bytes, audio: AudioFile) -> tuple[str, tuple[Finding, ...]]:
+        for picture in audio.pictures:
+            file = self.archive.picture_file(picture_id_of(picture.sha256))
+            if not file.exists():
+                file.parent.mkdir(exist_ok=True)
+                write_atomically(file, picture.data)
+        original = self._keep_original(path, audio) if self.options.keep_originals else None
+        return record_sound_file(self.archive, path, audio, self.rights, original)
+
+    def _keep_original(self, path: bytes, audio: AudioFile) -> str:
+        suffix = os.path.splitext(os.fsdecode(path))[1].encode("ascii", "ignore").decode()[:10].lower()
+        name = f"{audio.sha256[:2]}/{audio.sha256}{suffix}"
+        target = self.archive.originals / name
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            reflink_or_copy(Path(os.fsdecode(path)), target)
+        return name
+
+    def _note(self, finding: Finding, path: bytes) -> None:
+        self.report.take(finding)
+        if not self.options.dry_run:
+            self.archive.ledger.put_finding("add", finding, path, self.archive.now())

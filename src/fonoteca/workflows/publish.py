@@ -1,0 +1,196 @@
+"""`publish`: the release folder, made from what the ledger knows; no container is read.
+
+New containers are linked in first, then the lists that name them are put in place, the signed list last, then what is
+no longer listed is removed: at no moment does a list name what is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from fonoteca.ground.errors import UsageError, translate_os_errors
+from fonoteca.ground.files import sync_folder
+from fonoteca.ground.progress import Progress
+from fonoteca.integrity import Checksum, Container, checksum_line, load_key, sign_file, write_checksums
+from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.build_plan import plan_build
+from fonoteca.workflows.release_files import ReleaseWriter
+
+CHECKSUMS = "SHA256SUMS"
+SIGNED = (CHECKSUMS, "release.json")
+
+
+class PublishReport(msgspec.Struct, kw_only=True):
+    """What is published: counts, bytes, and how many held tracks were left out, by reason."""
+
+    serial: int = 0
+    is_new: bool = False
+    folder: str = ""
+    containers: int = 0
+    torrents: int = 0
+    files: int = 0
+    bytes: int = 0
+    replaced: int = 0
+    left_out: Counter[str] = msgspec.field(default_factory=Counter)
+    fingerprint: str = ""
+
+
+def publish(archive: Archive, progress: Progress, *, dry_run: bool = False) -> PublishReport:
+    """Make the next release, or say that the last one stands. Idempotent, and safe to kill at any moment."""
+    _check_built(archive)
+    containers = [one for one in archive.ledger.containers(state="current") if one.is_public]
+    report = PublishReport(folder=str(archive.release), containers=len(containers), left_out=count_left_out(archive))
+    report.files = sum(one.member_count for one in containers if one.data_folder)
+    report.bytes = sum(one.data_bytes + one.metadata_bytes for one in containers)
+    report.replaced = sum(1 for one in archive.ledger.containers(state="obsolete") if one.is_public)
+    key = load_key(archive.key_file)
+    report.fingerprint = key.public.fingerprint
+    if dry_run:
+        return report
+    with translate_os_errors(archive.release):
+        return _make(archive, containers, report, progress)
+
+
+def _make(archive: Archive, containers: list[Container], report: PublishReport, progress: Progress) -> PublishReport:
+    key = load_key(archive.key_file)
+    staged = archive.staging / "release"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir()
+    progress.start("publishing", len(containers) * 2 + 1, "containers")
+    writer = ReleaseWriter(archive, staged, containers, key.public, report.left_out, progress)
+    content = writer.write_lists()
+    report.torrents = writer.torrents
+    content_sha256 = _content_of(archive, content, containers)
+    last = archive.ledger.last_release()
+    if last and last.state == "done" and last.content_sha256 == content_sha256 and _stands(archive, last.checksums_sha256):
+        shutil.rmtree(staged)
+        report.serial = last.serial
+        progress.finish()
+        return report
+    making = archive.ledger.start_release(content_sha256, archive.now())
+    report.serial, report.is_new = making.serial, True
+    content |= writer.write_release(making.serial, making.second, last_checksums=archive.ledger.checksums_before(making.serial))
+    with open(staged / CHECKSUMS, "wb") as file:
+        write_checksums(file, _checksums(archive, content, containers))
+        file.flush()
+        os.fsync(file.fileno())
+    for name in SIGNED:
+        sign_file(key, staged / name, serial=making.serial)
+    with open(staged / CHECKSUMS, "rb") as file:
+        checksums_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    _link_containers(archive, containers, progress)
+    _put_in_place(archive, staged)
+    _remove_unlisted(archive, set(content), containers)
+    with archive.ledger.transaction():
+        archive.ledger.finish_release(making.serial, checksums_sha256)
+    shutil.rmtree(staged)
+    progress.finish()
+    return report
+
+
+def _check_built(archive: Archive) -> None:
+    if archive.ledger.running_build() is not None:
+        raise UsageError("a build was begun and not finished", "Finish it with: fonoteca build")
+    if archive.ledger.first_build_second() is None:
+        raise UsageError("nothing was built yet", "Build first with: fonoteca build")
+    public = {one.name for one in archive.ledger.containers(state="current") if one.is_public}
+    for name, reason in plan_build(archive, store=False).replaced:
+        if name in public:
+            raise UsageError(f"{name} may not be published any more: {reason}", "Issue its other members again with: fonoteca build")
+
+
+def count_left_out(archive: Archive) -> Counter[str]:
+    """Held tracks that may not be published, by reason."""
+    return Counter(archive.catalogue.counts_left_out())
+
+
+def _content_of(archive: Archive, content: dict[str, str], containers: list[Container]) -> str:
+    digest = hashlib.sha256()
+    for path, sha256 in sorted(content.items()):
+        digest.update(checksum_line(sha256, path))
+    for container in containers:
+        digest.update(checksum_line(container.metadata_sha256, container.metadata_file))
+        digest.update(container.data_pieces or b"")
+    return digest.hexdigest()
+
+
+def _stands(archive: Archive, checksums_sha256: str) -> bool:
+    path = archive.release / CHECKSUMS
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == checksums_sha256
+
+
+def _checksums(archive: Archive, content: dict[str, str], containers: list[Container]) -> Iterator[Checksum]:
+    lists = (Checksum(sha256, path) for path, sha256 in content.items())
+    in_order = sorted(lists, key=lambda one: os.fsencode(one.path))
+    return heapq.merge(in_order, _container_checksums(archive, containers), key=lambda one: os.fsencode(one.path))
+
+
+def _container_checksums(archive: Archive, containers: list[Container]) -> Iterator[Checksum]:
+    parts = [(one.metadata_file, one) for one in containers] + [(one.data_folder, one) for one in containers if one.data_folder]
+    for name, container in sorted(parts, key=lambda part: part[0]):
+        if name == container.metadata_file:
+            yield Checksum(container.metadata_sha256, f"containers/{name}")
+            continue
+        for member in archive.ledger.members_of(container.name):
+            yield Checksum(member.sha256, f"containers/{name}/{member.aacid}")
+
+
+def _link_containers(archive: Archive, containers: list[Container], progress: Progress) -> None:
+    target = archive.release / "containers"
+    target.mkdir(parents=True, exist_ok=True)
+    for container in containers:
+        if container.data_folder and not (target / container.data_folder).is_dir():
+            _link_folder(archive.containers / container.data_folder, target / container.data_folder)
+        if not (target / container.metadata_file).exists():
+            os.link(archive.containers / container.metadata_file, target / container.metadata_file)
+        progress.advance()
+    sync_folder(target)
+
+
+def _link_folder(source: Path, target: Path) -> None:
+    partial = target.with_name(target.name + ".partial")
+    partial.mkdir(exist_ok=True)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            if not (partial / entry.name).exists():
+                os.link(entry.path, partial / entry.name)
+    sync_folder(partial)
+    os.rename(partial, target)
+
+
+def _put_in_place(archive: Archive, staged: Path) -> None:
+    """Every list by a rename; the signed ones last."""
+    last = {name + ending for name in SIGNED for ending in ("", ".sig", ".minisig")}
+    paths = [path for path in sorted(staged.rglob("*")) if path.is_file()]
+    for path in sorted(paths, key=lambda path: (path.name in last, path)):
+        target = archive.release / path.relative_to(staged)
+        target.parent.mkdir(exist_ok=True)
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(path, target)
+    for folder in (archive.release / "torrents", archive.release):
+        sync_folder(folder)
+
+
+def _remove_unlisted(archive: Archive, listed: set[str], containers: list[Container]) -> None:
+    """What an earlier release held and this one does not."""
+    names = {one.metadata_file for one in containers} | {one.data_folder for one in containers}
+    for path in (archive.release / "containers").iterdir():
+        if path.name not in names:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    kept = listed | {name + ending for name in SIGNED for ending in ("", ".sig", ".minisig")}
+    for path in [*archive.release.iterdir(), *(archive.release / "torrents").glob("*")]:
+        relative = str(path.relative_to(archive.release))
+        if path.is_file() and relative not in kept:
+            path.unlink()

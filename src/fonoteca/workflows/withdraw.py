@@ -1,0 +1,54 @@
+"""`withdraw`: a tombstone now; the next build issues the rest of its containers again, the next release says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from fonoteca.catalogue import Tombstone
+from fonoteca.rights import parse_reason
+from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.lookup import find_track
+
+
+class WithdrawReport(msgspec.Struct, kw_only=True):
+    """What is withdrawn, why, what becomes of its bytes, and the containers that the next build replaces."""
+
+    id: str
+    title: str | None
+    reason: str
+    code: str
+    fate: str
+    containers: list[str]
+    removed_originals: list[str]
+    is_done: bool
+
+
+def withdraw_track(archive: Archive, text: str, reason: str, *, dry_run: bool = False) -> WithdrawReport:
+    """Lay a tombstone for a track. Idempotent: the first date and reason stay."""
+    withdrawal = parse_reason(reason)
+    id = find_track(archive, text)
+    track = archive.catalogue.get_track(id)
+    assert track is not None
+    containers = sorted({row.container for row in archive.catalogue.files_of(id)})
+    originals = (
+        [source.original for source in archive.ledger.sources_of_track(id) if source.original] if withdrawal.fate == "delete" else []
+    )
+    report = WithdrawReport(
+        id=id, title=track.title, reason=withdrawal.text, code=withdrawal.code, fate=withdrawal.fate, containers=containers,
+        removed_originals=[name for name in originals if name], is_done=not dry_run,
+    )  # fmt: skip
+    if dry_run:
+        return report
+    date = datetime.fromtimestamp(archive.now(), UTC).strftime("%Y-%m-%d")
+    archive.catalogue.tombstone(Tombstone(
+        track_id=id, reason=withdrawal.text, date=date, code=withdrawal.code, fate=withdrawal.fate,
+        shows_metadata=withdrawal.shows_metadata,
+    ))  # fmt: skip
+    for name in report.removed_originals:
+        (archive.originals / name).unlink(missing_ok=True)
+    if report.removed_originals:
+        with archive.ledger.transaction():
+            archive.ledger.forget_originals(id)
+    return report
