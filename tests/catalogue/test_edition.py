@@ -10,7 +10,7 @@ import pytest
 from records_made import number_id, number_record
 from test_working_catalogue import file_row
 
-from fonoteca.catalogue import Catalogue, EditionCounts, RightsRow, Tombstone, write_edition
+from fonoteca.catalogue import Catalogue, EditionCounts, RightsRow, Tombstone, check_edition, write_edition
 from fonoteca.ground.errors import UsageError
 
 FREE = RightsRow(uri="https://cc0", name="CC0", may_publish=True, may_change=True, attribution_required=False)
@@ -148,3 +148,19 @@ def test_page_names_every_table_column_and_view(tmp_path: Path) -> None:
     for line in ask(tmp_path / "e.sqlite3", query):
         table, column = line.split("|")
         assert table.startswith("track_search_") or f"`{column}`" in rows[table], line
+
+
+def test_edition_that_is_cut_or_damaged_is_told(tmp_path: Path) -> None:
+    target = tmp_path / "e.sqlite3"
+    with fill(tmp_path / "c.sqlite3", list(range(200))) as catalogue:
+        publish(catalogue, target)
+    assert check_edition(target) == ()
+    whole = target.read_bytes()
+    flipped = bytearray(whole)
+    flipped[5 * 4096 : 5 * 4096 + 12] = b"\xff" * 12
+    for content in (whole[: len(whole) // 2], whole[:50], bytes(flipped), b"", b"noise" * 5000):
+        target.write_bytes(content)
+        findings = check_edition(target)
+        assert findings and {finding.code for finding in findings} == {"bad-database"}
+    assert check_edition(tmp_path / "none.sqlite3")
+    assert check_edition(tmp_path / "c.sqlite3")

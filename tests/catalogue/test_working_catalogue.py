@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from records_made import number_id, number_record, records
 
-from fonoteca.catalogue import Catalogue, FileRow, MetadataRow, RightsRow, Tombstone, TrackRecord
+from fonoteca.catalogue import Catalogue, FileRow, MetadataRow, PlaysRow, RightsRow, Tombstone, TrackRecord
 from fonoteca.ground.errors import DatabaseError, FormatError, NotFoundError, UsageError
 
 
@@ -269,3 +269,13 @@ def test_read_only_catalogue_is_read_beside_a_writer(catalogue: Catalogue) -> No
         assert reader.count_tracks() == 2
         with pytest.raises(DatabaseError):
             reader.put_track(number_record(3))
+
+
+def test_keys_of_a_row_narrow_each_other_down(catalogue: Catalogue) -> None:
+    mbid = "aaaaaaaa-0000-4000-8000-000000000000"
+    catalogue.put_track(number_record(1, isrcs=("USRC10000001",), recording_mbid=mbid))
+    catalogue.put_track(number_record(2, isrcs=("USRC10000001",)))
+    assert catalogue.find_keyed(PlaysRow(line=2, isrc="USRC10000001", plays=1)) == sorted([number_id(1), number_id(2)])
+    assert catalogue.find_keyed(MetadataRow(isrc="USRC10000001", mbid=mbid)) == [number_id(1)]
+    assert catalogue.find_keyed(MetadataRow(id=number_id(2), mbid=mbid)) == []
+    assert catalogue.find_keyed(MetadataRow(path="a.ogg")) == []

@@ -107,6 +107,19 @@ def find_track_ids(sql: Statements, text: str) -> list[str]:
     return []
 
 
+def find_keyed_ids(sql: Statements, track_id: str | None, isrc: str | None, mbid: str | None) -> list[str]:
+    """Public ids, sorted, of the tracks that carry all of the given keys (public id, ISRC, recording MBID); none without a key."""
+    queries = {
+        "SELECT id FROM tracks WHERE id = ?": track_id and clean_text(track_id),
+        "SELECT t.id FROM track_isrcs i JOIN tracks t USING (track) WHERE i.isrc = ?": isrc,
+        "SELECT id FROM tracks WHERE recording_mbid = ?": mbid,
+    }
+    given = {query: value for query, value in queries.items() if value}
+    if not given:
+        return []
+    return [row[0] for row in sql.rows(" INTERSECT ".join(given) + " ORDER BY 1", tuple(given.values()))]
+
+
 def _questions(text: str) -> Iterator[tuple[str, str | bytes]]:
     if is_public_id(text):
         yield "SELECT id FROM tracks WHERE id = ?", text

@@ -11,11 +11,11 @@ from typing import Any, Self
 from fonoteca.catalogue.identifiers import is_public_id, wanted_track_id_of
 from fonoteca.catalogue.names import check_number, check_score, clean_optional, clean_text
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, popularity_of_plays
-from fonoteca.catalogue.reading import find_track_ids, iterate_records, iterate_selection, read_record
+from fonoteca.catalogue.reading import find_keyed_ids, find_track_ids, iterate_records, iterate_selection, read_record
 from fonoteca.catalogue.records import FileRow, RightsCount, RightsRow, RightsSource, SelectionRow, Tombstone, TrackRecord
 from fonoteca.catalogue.schema import APPLICATION_ID, MIGRATIONS
 from fonoteca.catalogue.statements import Statements
-from fonoteca.catalogue.tables import MetadataRow
+from fonoteca.catalogue.tables import MetadataRow, PlaysRow
 from fonoteca.catalogue.writing import TrackWriter, changed_record
 from fonoteca.ground.database import open_database
 from fonoteca.ground.errors import FonotecaError, NotFoundError, UsageError
@@ -102,6 +102,10 @@ class Catalogue:
     def find_tracks(self, text: str) -> list[str]:
         """Sorted public ids that `text` names: id, AACID, ISRC, MBID, SHA-256 or exact title (NFC, case folded)."""
         return find_track_ids(self.statements, text)
+
+    def find_keyed(self, row: MetadataRow | PlaysRow) -> list[str]:
+        """Sorted public ids of the tracks with all of the row's keys but its path, which only the ledger knows; none without such a key."""
+        return find_keyed_ids(self.statements, row.id, row.isrc, row.mbid)
 
     def iter_selection(self) -> Iterator[SelectionRow]:
         """The columns that planning needs, one row a track, sorted by public id; streams."""
