@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
-from fonoteca.audio.ogg_crc import MirroredWindow, difference_crc, page_crc
+from fonoteca.audio.ogg_crc import WINDOW_BYTES, MirroredWindow, difference_crc, page_crc
 
 __all__ = ["CONTINUED", "FIRST", "LAST", "Damage", "Page", "PageScan", "build_page", "lacing_of", "page_crc", "scan_pages", "shift_numbers"]
 
@@ -71,35 +72,53 @@ def scan_pages(data: bytes, checks_crc: bool = True) -> PageScan:
 
 
 def _scan_run(data: bytes, offset: int, pages: list[Page], checks_crc: bool) -> int:
-    """Append whole pages from `offset` on; give the offset of the first byte that begins none.
+    """Append whole pages from `offset` on; give the offset of the first byte that begins none."""
+    if not checks_crc:
+        return _read_headers(data, offset, len(data), pages)
+    window = MirroredWindow(data)
+    while True:
+        first, start = len(pages), offset & ~7
+        offset = _read_headers(data, offset, start + WINDOW_BYTES, pages)
+        if len(pages) == first:
+            return offset
+        window.fill(start)
+        wrong = _find_wrong_crc(window.view, start, pages[first:])
+        if wrong is not None:
+            offset = pages[first + wrong].offset
+            del pages[first + wrong :]
+            return offset
 
-    This loop sees every page of the archive, so it trades length for speed: about 2 µs a page, with the checksum.
+
+def _read_headers(data: bytes, offset: int, limit: int, pages: list[Page]) -> int:
+    """Append pages that end before `limit`, without looking at checksums; give where the first other byte is.
+
+    This loop sees every page of the archive, so it trades looks for speed: 0.7 µs a page.
     """
-    size = len(data)
-    unpack, unpack_crc, crc32, append, make = _HEADER.unpack_from, _CRC.unpack_from, zlib.crc32, pages.append, Page._make
-    window = MirroredWindow(data) if checks_crc else None
-    view = window.view if window else memoryview(b"")
-    start = stop = offset
-    while offset + 27 <= size:
+    last, limit = len(data) - 27, min(limit, len(data))
+    unpack, append, make = _HEADER.unpack_from, pages.append, partial(tuple.__new__, Page)
+    while offset <= last:
         capture, version, flags, granule, serial, sequence, _, segments = unpack(data, offset)
         if capture != CAPTURE or version:
             break
         body = offset + 27 + segments
         end = body + sum(data[offset + 27 : body])
-        if end > size or body > size:
+        if end > limit or body > limit:
             break
-        if window:
-            if end > stop:
-                start = offset & ~7
-                stop = window.fill(start)
-            at = offset - start
-            (stored,) = unpack_crc(view, at + 22)
-            view[at + 22 : at + 26] = b"\0\0\0\0"
-            if crc32(view[at : end - start], _ONES) ^ _ONES != stored:
-                break
         append(make((offset, body, end, flags, granule, serial, sequence)))
         offset = end
     return offset
+
+
+def _find_wrong_crc(view: memoryview, start: int, pages: list[Page]) -> int | None:
+    """Find the first page with a wrong checksum; `view` has the mirrored bytes from offset `start` on and loses the checksums."""
+    unpack, crc32 = _CRC.unpack_from, zlib.crc32
+    for number, (offset, _, end, _, _, _, _) in enumerate(pages):
+        at = offset - start
+        (stored,) = unpack(view, at + 22)
+        view[at + 22 : at + 26] = b"\0\0\0\0"
+        if crc32(view[at : end - start], _ONES) ^ _ONES != stored:
+            return number
+    return None
 
 
 def _pass_damage(data: bytes, offset: int, scan: PageScan) -> int:

@@ -95,14 +95,13 @@ def check_rules(data: bytes, stream: LogicalStream) -> list[str]:
 
 
 def _count_wrong_continuations(data: bytes, pages: Sequence[Page]) -> int:
-    wrong, is_open = 0, False
-    for page in pages:
-        body = page.body
-        if page.flags & CONTINUED != is_open:
-            wrong += 1
-        if body > page.offset + 27:
+    marked = [page.flags & CONTINUED for page in pages]
+    is_open, expected = False, []
+    for offset, body, _, _, _, _, _ in pages:
+        expected.append(is_open)
+        if body > offset + 27:
             is_open = data[body - 1] == 255
-    return wrong
+    return 0 if marked == expected else sum(1 for one, other in zip(marked, expected, strict=True) if one != other)
 
 
 def read_packets(data: bytes, pages: Sequence[Page], most: int, start: tuple[int, int] = (0, 0)) -> Iterator[HeaderPacket]:
