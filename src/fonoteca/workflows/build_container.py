@@ -102,7 +102,7 @@ class ContainerBuilder:
             def submit(job: MemberJob | MadeMember | None) -> Future[MadeMember | None]:
                 if isinstance(job, MemberJob):
                     if job.action == "encode":
-                        return self.processes.submit(make_member, job)  # type: ignore[return-value]
+                        return self.processes.submit(make_member, job)
                     return threads.submit(make_member, job)
                 done: Future[MadeMember | None] = Future()
                 done.set_result(job)
@@ -131,7 +131,7 @@ class ContainerBuilder:
         if not isinstance(job, MemberJob):
             return job
         try:
-            return self.processes.result_of(future, make_member, job)  # type: ignore[arg-type]
+            return self.processes.result_of(future, make_member, job)
         except BrokenProcessPool:
             finding = Finding("encode-failed", os.fsdecode(job.paths[0]), "the encoder crashed on it", job.id)
             return MadeMember(id=job.id, action=job.action, findings=(finding,))

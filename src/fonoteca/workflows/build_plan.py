@@ -127,7 +127,7 @@ def _gather_covers(archive: Archive) -> None:
             execute(put, (picture_id_of(sha256), is_public, popularity))
     _match_with_held(archive, "cover", "no track shows it")
     for (id,) in execute("SELECT id FROM choices WHERE content = 'cover' AND held_aacid IS NULL").fetchall():
-        file = archive.picture_file(id)
+        file = archive.picture_file(str(id))
         size = file.stat().st_size if file.exists() else 0
         execute(
             "UPDATE choices SET predicted_bytes = ?, refusal = ? WHERE content = 'cover' AND id = ?", (size, "" if size else "no file", id)

@@ -78,8 +78,14 @@ def track_facts(track: TrackRecord) -> dict[str, Any]:
 
 def rights_facts(track: TrackRecord, decision: Decision) -> dict[str, Any]:
     """What may be done with a track, and whose name to show."""
-    told = {"uri": track.rights_uri, "name": decision.name, "statement": track.rights_text, "attribution": attribution_line(track.title, track.artists, decision.name, decision.uri, track.attribution),
-            "may_be_published": decision.may_publish, "may_be_changed": decision.may_change}  # fmt: skip
+    told = {
+        "uri": track.rights_uri,
+        "name": decision.name,
+        "statement": track.rights_text,
+        "attribution": attribution_line(track.title, track.artists, decision.name, decision.uri, track.attribution),
+        "may_be_published": decision.may_publish,
+        "may_be_changed": decision.may_change,
+    }
     return {name: value for name, value in told.items() if value not in (None, "")}
 
 

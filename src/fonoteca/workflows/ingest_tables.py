@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from fonoteca.catalogue import MetadataRow, PlaysRow, read_metadata, read_plays
 from fonoteca.ground.findings import Finding
@@ -16,18 +17,20 @@ from fonoteca.workflows.ingest import AddReport
 from fonoteca.workflows.rights_policy import record_rights
 
 ROWS_A_TRANSACTION = 5_000
+Row = TypeVar("Row")
 
 
 def add_plays(archive: Archive, table: Path, report: AddReport, progress: Progress) -> None:
     """Give tracks the plays or popularity of a CSV; rows that name no known track are set aside."""
     settings = archive.settings.popularity
+    plays_at_1, plays_at_100 = round(settings.plays_at_1), round(settings.plays_at_100)
     _forget(archive, table)
 
     def apply(row: PlaysRow) -> bool:
         ids = find_tracks_of_row(archive, row, table)
         for id in ids:
             archive.catalogue.set_popularity(
-                id, plays=row.plays, popularity=row.popularity, plays_at_1=settings.plays_at_1, plays_at_100=settings.plays_at_100
+                id, plays=row.plays, popularity=row.popularity, plays_at_1=plays_at_1, plays_at_100=plays_at_100
             )
         return bool(ids)
 
@@ -98,9 +101,9 @@ def _keys(row: PlaysRow) -> str:
     return ", ".join(f"{name} {value!r}" for name in ("path", "id", "isrc", "mbid") if (value := getattr(row, name)))
 
 
-def _batches(rows: Iterator[PlaysRow | Finding] | Iterator[MetadataRow | Finding]) -> Iterator[list[PlaysRow | MetadataRow | Finding]]:
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
     while batch := list(islice(rows, ROWS_A_TRANSACTION)):
-        yield list(batch)
+        yield batch
 
 
 def _forget(archive: Archive, table: Path) -> None:

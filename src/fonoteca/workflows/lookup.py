@@ -85,7 +85,7 @@ def show_track(archive: Archive, text: str) -> dict[str, Any]:
     sources = [{"path": source.shown_path, "state": source.state, "size": source.size, "sha256": source.sha256, "format": source.format,
                 "essence_sha256": source.essence_sha256, "loudness_lufs": source.loudness_lufs, "decoded_at": source.decoded_at}
                for source in archive.ledger.sources_of_track(id)]  # fmt: skip
-    told = msgspec.to_builtins(track)
+    told: dict[str, Any] = msgspec.to_builtins(track)
     stone = next((stone for stone in archive.catalogue.tombstones() if stone.track_id == id), None)
     return told | {
         "rights": rights_facts(track, decision) | {"why": decision.why},

@@ -128,7 +128,8 @@ to read everything with standard programs.</p>
 sha256sum -c SHA256SUMS</pre>
 <p><a href="catalogue.sqlite3">The catalogue</a> is one SQLite file: every known track, held or not.</p>
 <h2>Containers</h2>
-<div class="wide"><table><thead><tr><th>container</th><th>tier</th><th class="number">records</th><th class="number">size</th><th>torrents</th></tr></thead>
+<div class="wide"><table><thead><tr><th>container</th><th>tier</th><th class="number">records</th><th class="number">size</th>
+<th>torrents</th></tr></thead>
 <tbody>{rows}</tbody></table></div>
 {left}
 </body></html>
