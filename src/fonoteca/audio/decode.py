@@ -25,7 +25,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from fonoteca.audio.decode_links import AnyFile, find_end_of_short_stream, open_links
+from fonoteca.audio.decode_links import AnyFile, has_one_audio_page, open_links
 from fonoteca.audio.loudness import SILENT_PEAK, LoudnessMeter
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import OGG_FORMATS, AudioFormat
@@ -93,8 +93,9 @@ def open_source(source: bytes | Path) -> BinaryIO:
 def decode_frames(file: AnyFile, format: AudioFormat, problems: list[str]) -> Generator[AudioFrame, None, None]:
     """Every frame of the recording, pts counted in samples from 0; what goes wrong is appended to `problems`.
 
-    FFmpeg first; libsndfile where FFmpeg cannot start an Ogg stream, say because of a negative first granule position.
-    The links of a chained Ogg file up to 256 MiB are decoded each by itself, so that each may start and end where it says.
+    FFmpeg first; libsndfile where FFmpeg gets nothing out of an Ogg stream, say because of a negative first granule position,
+    and for Vorbis of a single audio page, whose length FFmpeg misjudges by up to a block. The links of a chained Ogg file up
+    to 256 MiB are decoded each by itself, so that each may start and end where it says.
     """
     position = 0
     for link in open_links(file) if format in OGG_FORMATS else (file,):
@@ -105,18 +106,21 @@ def decode_frames(file: AnyFile, format: AudioFormat, problems: list[str]) -> Ge
 
 
 def _decode_link(file: AnyFile, format: AudioFormat, problems: list[str]) -> Generator[AudioFrame, None, None]:
+    decoders = [_decode_by_ffmpeg, _decode_by_libsndfile] if format in OGG_FORMATS else [_decode_by_ffmpeg]
+    if format == "ogg-vorbis" and has_one_audio_page(file):
+        decoders.reverse()
     met: list[str] = []
-    is_started = False
-    for frame in _decode_by_ffmpeg(file, format, met):
-        is_started = True
-        yield frame
-    if met and not is_started and format in OGG_FORMATS:
+    for decode in decoders:
+        told: list[str] = []
+        is_started = False
         file.seek(0)
-        rescued: list[str] = []
-        for frame in _decode_by_libsndfile(file, rescued):
+        for frame in decode(file, format, told):
             is_started = True
             yield frame
-        met = rescued if is_started else met
+        if is_started:
+            problems += told
+            return
+        met = met or told
     problems += met
 
 
@@ -191,7 +195,7 @@ def _decode_by_ffmpeg(file: AnyFile, format: AudioFormat, problems: list[str]) -
                     return
                 _prepare(stream.codec_context, format)
                 frames = _decode_packets(container, stream, problems, logs)
-                yield from _place_vorbis(file, frames) if format == "ogg-vorbis" else frames
+                yield from _cut_before_zero(frames) if format == "ogg-vorbis" else frames
         except (av.FFmpegError, ValueError, ArithmeticError) as error:
             problems.append(_words(error, logs))
         if format == "flac" and logs and not problems:  # its demuxer drops damaged frames and only says so
@@ -249,32 +253,22 @@ def _read_flac_width(file: BinaryIO) -> int:
     return ((info[20] & 1) << 4 | info[21] >> 4) + 1 if info[:4] == b"fLaC" and len(info) == 22 else 16
 
 
-def _place_vorbis(file: AnyFile, frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:
-    """Cuts that granule positions ask for and FFmpeg leaves out: before zero, and at the end of a stream of one audio page.
-
-    Such a page is the first, which tells where a stream starts, and the last, which tells where it ends; FFmpeg then cannot
-    place its frames at zero.
-    """
-    position, end = 0, None
-    for number, frame in enumerate(frames):
-        if not number and frame.pts:
-            end = find_end_of_short_stream(file)
-        first = max(0, -(frame.pts or 0))
-        last = frame.samples if end is None else min(frame.samples, end - position)
-        if first < last:
-            whole = frame if (first, last) == (0, frame.samples) else _cut(frame, first, last)
-            position += whole.samples
-            yield whole
+def _cut_before_zero(frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:
+    """A first Vorbis page with fewer samples in its granule than in its packets starts before zero; FFmpeg leaves those in."""
+    for frame in frames:
+        early = max(0, -(frame.pts or 0))
+        if early < frame.samples:
+            yield _cut(frame, early) if early else frame
 
 
-def _cut(frame: AudioFrame, first: int, last: int) -> AudioFrame:
-    kept: NDArray[Any] = np.ascontiguousarray(frame.to_ndarray()[:, first:last])
+def _cut(frame: AudioFrame, early: int) -> AudioFrame:
+    kept: NDArray[Any] = np.ascontiguousarray(frame.to_ndarray()[:, early:])
     shorter = AudioFrame.from_ndarray(kept, format=frame.format.name, layout=frame.layout.name)
     shorter.sample_rate, shorter.time_base = frame.sample_rate, frame.time_base
     return shorter
 
 
-def _decode_by_libsndfile(file: AnyFile, problems: list[str]) -> Generator[AudioFrame, None, None]:
+def _decode_by_libsndfile(file: AnyFile, format: AudioFormat, problems: list[str]) -> Generator[AudioFrame, None, None]:
     try:
         with soundfile.SoundFile(file) as sound:
             for block in sound.blocks(sound.samplerate, dtype="float32", always_2d=True):
@@ -283,4 +277,4 @@ def _decode_by_libsndfile(file: AnyFile, problems: list[str]) -> Generator[Audio
                 frame.sample_rate = sound.samplerate
                 yield frame
     except (soundfile.SoundFileError, KeyError, ValueError) as error:
-        problems.append(f"libsndfile: {error}")
+        problems.append(f"libsndfile: {error} ({format})")

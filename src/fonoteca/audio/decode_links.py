@@ -44,10 +44,9 @@ def _find_starts(data: bytes) -> Iterator[int]:
         was_first = is_first
 
 
-def find_end_of_short_stream(file: AnyFile) -> int | None:
-    """The granule position of the only audio page of an Ogg stream; None where it has more. Leaves the file where it was."""
-    before = file.tell()
+def has_one_audio_page(file: AnyFile) -> bool:
+    """Whether one page, the last, finishes every audio packet of an Ogg stream. Leaves the file at its start."""
     file.seek(max(0, file.seek(0, io.SEEK_END) - 2 * _MOST_PAGE_BYTES))
     granules = [page.granule for page in scan_pages(file.read() or b"", checks_crc=False).pages]
-    file.seek(before)
-    return granules[-1] if granules and granules[-1] > 0 and not any(granule not in (0, -1) for granule in granules[:-1]) else None
+    file.seek(0)
+    return bool(granules) and granules[-1] > 0 and all(granule in (0, -1) for granule in granules[:-1])
