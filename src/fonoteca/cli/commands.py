@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -15,7 +15,9 @@ from fonoteca.cli.output import emit
 from fonoteca.cli.progress_bar import open_progress
 from fonoteca.ground.errors import UsageError
 from fonoteca.ground.settings import find_archive
-from fonoteca.workflows.archive import Archive, init_archive, open_archive
+
+if TYPE_CHECKING:
+    from fonoteca.workflows.archive import Archive
 
 INTRODUCTION = """\
 Fonoteca keeps all the music one may lawfully keep: it catalogues, stores, packs, publishes and verifies it.
@@ -35,7 +37,8 @@ fonoteca -h lists all commands, fonoteca COMMAND -h tells how to use one.\
 
 app = App(
     name="fonoteca", help="Keep, pack, publish and verify all the music one may lawfully keep.", version=fonoteca.__version__,
-    version_flags=["--version"], help_flags=["--help", "-h"],
+    version_flags=["--version"], help_flags=["--help", "-h"], help_format="plaintext",
+    default_parameter=Parameter(show_default=lambda value: value or None),
 )  # fmt: skip
 
 ArchiveOption = Annotated[Path | None, Parameter(name="--archive", help="The archive; else the nearest one from here upwards.")]
@@ -45,6 +48,8 @@ DryRunOption = Annotated[bool, Parameter(name="--dry-run", negative=(), help="Sa
 
 @contextmanager
 def _opened(archive: Path | None, purpose: str, *, read_only: bool = False) -> Iterator[Archive]:
+    from fonoteca.workflows.archive import open_archive
+
     with open_archive(archive if archive is not None else find_archive(Path.cwd()), purpose, read_only=read_only) as opened:
         yield opened
 
@@ -56,7 +61,7 @@ def introduce() -> int:
     return 0
 
 
-@app.command
+@app.command(sort_key=1)
 def init(
     directory: Annotated[Path, Parameter(help="A folder that is new or empty.")],
     /,
@@ -66,6 +71,8 @@ def init(
     dry_run: DryRunOption = False,
 ) -> int:
     """Make an archive: archive.toml with comments, an empty catalogue, a signing key."""
+    from fonoteca.workflows.archive import init_archive
+
     path = directory if dry_run else init_archive(directory, name)
     words = f"would make an archive at {path}" if dry_run else (
         f"made {path}\nIts settings: {path / 'archive.toml'}. Keep a copy of its key in a safe: {path / 'signing' / 'release.key'}.\n"
@@ -75,7 +82,7 @@ def init(
     return 0
 
 
-@app.command
+@app.command(sort_key=2)
 def add(
     sources: Annotated[tuple[Path, ...], Parameter(help="Folders and files. They are read and never changed.")] = (),
     /,
@@ -115,7 +122,7 @@ def add(
     return 3 if report.has_damage else 0
 
 
-@app.command
+@app.command(sort_key=3)
 def plan(*, archive: ArchiveOption = None, json: JsonOption = False) -> int:
     """What build will do (files, bytes, hours), and what other tiers would cost. Changes nothing."""
     from fonoteca.workflows.plan_costs import make_plan
@@ -126,7 +133,7 @@ def plan(*, archive: ArchiveOption = None, json: JsonOption = False) -> int:
     return 0
 
 
-@app.command
+@app.command(sort_key=4)
 def build(*, archive: ArchiveOption = None, json: JsonOption = False, dry_run: DryRunOption = False) -> int:
     """Tag, encode and pack what was added. Can be stopped at any moment; the next run goes on."""
     if dry_run:
@@ -139,7 +146,7 @@ def build(*, archive: ArchiveOption = None, json: JsonOption = False, dry_run: D
     return 3 if report.has_damage else 0
 
 
-@app.command
+@app.command(sort_key=5)
 def publish(*, archive: ArchiveOption = None, json: JsonOption = False, dry_run: DryRunOption = False) -> int:
     """Make the release folder: torrents, torrents.json, feed, catalogue, SHA256SUMS, signatures."""
     from fonoteca.workflows.publish import publish as publish_archive
@@ -150,7 +157,7 @@ def publish(*, archive: ArchiveOption = None, json: JsonOption = False, dry_run:
     return 0
 
 
-@app.command
+@app.command(sort_key=6)
 def verify(
     path: Annotated[Path | None, Parameter(help="A release folder, a container, or an archive; else the archive here.")] = None,
     /,
@@ -167,6 +174,7 @@ def verify(
 
 def _verify(path: Path | None, key: Path | None) -> Any:
     from fonoteca.integrity import read_public_key
+    from fonoteca.workflows.archive import open_archive
     from fonoteca.workflows.verify import VerifyReport, what_is_at
     from fonoteca.workflows.verify_archive import verify_archive
     from fonoteca.workflows.verify_container import verify_container, verify_into
@@ -192,7 +200,7 @@ def _verify(path: Path | None, key: Path | None) -> Any:
     return report
 
 
-@app.command
+@app.command(sort_key=7)
 def status(*, archive: ArchiveOption = None, json: JsonOption = False) -> int:
     """Count what there is: tracks, rights, containers, findings."""
     from fonoteca.workflows.lookup import read_status
@@ -203,7 +211,7 @@ def status(*, archive: ArchiveOption = None, json: JsonOption = False) -> int:
     return 0
 
 
-@app.command(name="show")
+@app.command(name="show", sort_key=8)
 def show_command(
     track: Annotated[str, Parameter(help="A title, id, ISRC, MBID, AACID, SHA-256, or the path it came from.")],
     /,
@@ -220,7 +228,7 @@ def show_command(
     return 0
 
 
-@app.command
+@app.command(sort_key=9)
 def get(
     track: Annotated[str, Parameter(help="A title, id, ISRC, MBID, AACID, SHA-256, or the path it came from.")],
     /,
@@ -244,7 +252,7 @@ def get(
     return 0
 
 
-@app.command
+@app.command(sort_key=10)
 def withdraw(
     track: Annotated[str, Parameter(help="A title, id, ISRC, MBID, AACID, SHA-256, or the path it came from.")],
     /,

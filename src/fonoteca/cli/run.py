@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Sequence
 
 import apsw
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnusedCliTokensError
 
 from fonoteca.cli.commands import app
 from fonoteca.ground.database import translate_database_error
@@ -19,8 +20,7 @@ def run(arguments: Sequence[str]) -> int:
         result = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
         return int(result or 0)
     except CycloptsError as error:
-        words = str(error).strip().replace("\n", "\n  ")
-        _say(f"{words}\n  fonoteca -h lists the commands; -h after a command tells how to use it.")
+        _say(f"{_words(error)}\n  fonoteca -h lists the commands; -h after a command tells how to use it.")
         return 2
     except FonotecaError as error:
         _say(str(error))
@@ -34,6 +34,17 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         _say(str(_translated(error)))
         return 1
+
+
+def _words(error: CycloptsError) -> str:
+    """What is wrong with the command line."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        word = error.unused_tokens[0]
+        if error.command_chain:
+            return f"{' '.join(error.command_chain)} does not take {word!r}"
+        close = difflib.get_close_matches(word, [name for name in app if not name.startswith("-")], 1)
+        return f"there is no command {word!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+    return str(error).strip().replace("\n", "\n  ")
 
 
 def _translated(error: OSError) -> FonotecaError:

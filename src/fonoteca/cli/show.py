@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fonoteca.catalogue import PlanRow
 from fonoteca.cli.output import table
 from fonoteca.ground.findings import FINDING_KINDS, Finding
 from fonoteca.ground.quantities import format_bytes, format_count, format_duration
-from fonoteca.workflows.build import BuildReport
-from fonoteca.workflows.ingest import AddReport
-from fonoteca.workflows.lookup import ArchiveStatus
-from fonoteca.workflows.plan_costs import PlanReport
-from fonoteca.workflows.publish import PublishReport
-from fonoteca.workflows.verify import VerifyReport
-from fonoteca.workflows.withdraw import WithdrawReport
+
+if TYPE_CHECKING:  # only their names: the workflows load decoders, which -h can do without
+    from fonoteca.catalogue import PlanRow
+    from fonoteca.workflows.build import BuildReport
+    from fonoteca.workflows.ingest import AddReport
+    from fonoteca.workflows.lookup import ArchiveStatus
+    from fonoteca.workflows.plan_costs import PlanReport
+    from fonoteca.workflows.publish import PublishReport
+    from fonoteca.workflows.verify import VerifyReport
+    from fonoteca.workflows.withdraw import WithdrawReport
 
 MOST_SHOWN = 20
 
