@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from audio.sounds import as_aac, as_file, noise, sine
 from fonoteca.audio.decode import decode_audio
-from fonoteca.audio.encode import HashingReader
+from fonoteca.audio.encode import HashingReader, OpusRequest, encode_opus
 from fonoteca.audio.ogg_structure import read_ogg_structure
 from fonoteca.ground.things import AudioFormat
 
@@ -141,3 +142,16 @@ def test_hash_is_that_of_the_file_in_whatever_order_it_is_read(reads: list[tuple
         reader.seek(offset)
         assert reader.read(size) == content[offset : offset + size]
     assert reader.finish() == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels"), [(0, 1), (1, 2), (50, 1), (999_999, 2), (4_000_000_000, 1), (44_100, 0), (44_100, 40), (44_100, 300)]
+)
+def test_header_that_lies_is_no_error(rate: int, channels: int, tmp_path: Path) -> None:
+    data = bytearray(as_file(noise(4800), 48_000))
+    data[22:28] = struct.pack("<HI", channels, rate)
+    data[32:34] = struct.pack("<H", max(1, channels * 2))
+    decode_audio(bytes(data), path="x", format="wav")
+    (tmp_path / "lie.wav").write_bytes(data)
+    made = encode_opus(tmp_path / "lie.wav", OpusRequest(format="wav", opus_kbits=75.0))
+    assert bool(made.findings) == (rate != 999_999)

@@ -69,17 +69,22 @@ def decode_audio(source: bytes | Path, *, path: str, format: AudioFormat, md5: b
                 if digest:
                     digest.add(frame)
                 meter.add(frame)
+        loudness_lufs = meter.finish()
+    except av.FFmpegError as error:  # out of the filters: no shape that loudness is defined for
+        loudness_lufs = None
+        found: tuple[Finding, ...] = tuple(_judge([*problems, f"cannot be measured: {error}"], count.samples, path))
     except OSError as error:
-        found: tuple[Finding, ...] = (Finding("unreadable-file", path, error.strerror or str(error)),)
+        loudness_lufs = None
+        found = (Finding("unreadable-file", path, error.strerror or str(error)),)
     else:
         found = tuple(_judge(problems, count.samples, path))
     return Decoded(
         samples=count.samples,
         sample_rate=count.sample_rate,
         channels=count.channels,
-        loudness_lufs=meter.finish(),
+        loudness_lufs=loudness_lufs,
         sample_peak=meter.peak,
-        is_silent=bool(count.samples) and meter.peak < SILENT_PEAK,
+        is_silent=not found and meter.peak < SILENT_PEAK,
         md5=digest.hexdigest() if digest and not problems else None,
         findings=found,
     )

@@ -29,6 +29,7 @@ from fonoteca.audio.opus_stream import (
 
 _TIME_BASE = Fraction(1, OPUS_RATE)
 _FRAMES_AT_ONCE = 50
+_LEAST_RATE = 1000  # Hz: a header that lies would make a file thousands of times its source
 
 
 @functools.cache
@@ -101,6 +102,8 @@ class OpusEncoder:
         self._shape, self._chain = shape, self._build_resampler(shape)
 
     def _open(self, shape: FrameShape) -> None:
+        if shape.sample_rate < _LEAST_RATE:
+            raise ValueError(f"the source claims {shape.sample_rate} Hz, the least that is encoded is {_LEAST_RATE}")
         channels = av.AudioLayout(shape.layout).nb_channels
         self._channels = channels if channels <= MOST_CHANNELS else 2
         self._layout = LAYOUTS[self._channels]
