@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from fonoteca.catalogue import SelectionRow, choose_tier, second_score
+from fonoteca.catalogue import SelectionRow, choose_files, choose_tier, second_score
 from fonoteca.ground.things import OGG_FORMATS, Tier
 from fonoteca.integrity import Source
 from fonoteca.rights import Decision
@@ -17,6 +17,9 @@ from fonoteca.workflows.rights_policy import decide_rights
 RETAG_SLACK_BYTES = 8_192  # more than our tags and the pages they need
 OWN_MARK = "fonoteca_source_sha256"  # the tag that every file encoded here carries
 ENCODE_SLACK_BYTES = 65_536  # headers, carried tags and the rate's swing on short files
+
+POLICY_REFUSALS = {"below-cut-off": "below the cut-off", "same-isrc": "another file with its ISRC is held"}
+"""Why a tier leaves a track out, in words that stay in the catalogue as the reason of its status."""
 
 Item = TypeVar("Item")
 
@@ -34,7 +37,7 @@ class Held(msgspec.Struct, frozen=True):
     has_patch: bool
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
+class MemberChoice(msgspec.Struct, frozen=True, kw_only=True):
     """One member that should be, and what to do for it. `held` is None where there is none yet.
 
     `popularity` None: unknown. `refusal` says why nothing is kept ("below the cut-off", …); `action` is then "".
@@ -48,9 +51,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     predicted_bytes: int
     popularity: float | None = None
     score_low: float = 0.0
-    score_high: float = 3.0
     held: Held | None = None
     refusal: str = ""
+    is_withdrawn: bool = False
     duration_ms: int = 0
 
     @property
@@ -59,27 +62,32 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         return self.held is not None and self.held.is_public == self.is_public and self.action == "link" and not self.refusal
 
 
-def choose_tracks(archive: Archive) -> Iterator[Choice]:
+def choose_tracks(archive: Archive) -> Iterator[MemberChoice]:
     """A choice for every track that has a source or a member, sorted by public id; tracks known by name alone have none."""
     sources = Merged(archive.ledger.kept_sources(), lambda source: source.track_id or "")
     held = Merged(iterate_held(archive, "audio"), lambda member: member.id)
     tiers = archive.settings.tier_list
+    verdicts = Merged(choose_files(archive.catalogue, tiers), lambda pair: pair[0].id)
     fates = {stone.track_id: stone.fate for stone in archive.catalogue.tombstones()}
     for row in archive.catalogue.iter_selection():
         source, member = sources.take(row.id), held.take(row.id)
         if source is None and member is None:
             continue
-        yield _choose(row, decide_rights(archive, row.rights_uri), source, member, tiers, fates.get(row.id))
+        choice = _choose(row, decide_rights(archive, row.rights_uri), source, member, tiers, fates.get(row.id))
+        verdict = verdicts.take(row.id)
+        if verdict is not None and not verdict[1].is_kept and not choice.refusal:
+            choice = msgspec.structs.replace(choice, refusal=POLICY_REFUSALS[verdict[1].reason])
+        yield choice
 
 
 def _choose(
     row: SelectionRow, rights: Decision, source: Source | None, held: Held | None, tiers: tuple[Tier, ...], fate: str | None
-) -> Choice:
+) -> MemberChoice:
     tier = choose_tier(row.popularity, tiers)
     score = second_score(row.artist_popularity, row.album_popularity, row.followers)
-    base = Choice(
+    base = MemberChoice(
         id=row.id, content="audio", tier=held.tier if held else tier.name, is_public=rights.may_publish, action="", predicted_bytes=0,
-        popularity=row.popularity, score_low=score.low, score_high=score.high, held=held, duration_ms=row.duration_ms or 0,
+        popularity=row.popularity, score_low=score.low, held=held, duration_ms=row.duration_ms or 0,
     )  # fmt: skip
     if fate is not None:
         return _choose_withdrawn(base, fate)
@@ -91,13 +99,13 @@ def _choose(
     return msgspec.structs.replace(base, action=action, predicted_bytes=predict_bytes(source, action, tier))
 
 
-def _choose_withdrawn(base: Choice, fate: str) -> Choice:
+def _choose_withdrawn(base: MemberChoice, fate: str) -> MemberChoice:
     if base.held is None or fate == "delete":
-        return msgspec.structs.replace(base, is_public=False, refusal="withdrawn")
-    return msgspec.structs.replace(base, is_public=False, action="link", predicted_bytes=base.held.size)
+        return msgspec.structs.replace(base, is_public=False, refusal="withdrawn", is_withdrawn=True)
+    return msgspec.structs.replace(base, is_public=False, is_withdrawn=True, action="link", predicted_bytes=base.held.size)
 
 
-def _choose_held(base: Choice, rights: Decision, source: Source | None) -> Choice:
+def _choose_held(base: MemberChoice, rights: Decision, source: Source | None) -> MemberChoice:
     """Nothing moves between tiers by itself; but what may not be changed is published only as it came."""
     assert base.held is not None
     link = msgspec.structs.replace(base, action="link", predicted_bytes=base.held.size)

@@ -13,11 +13,10 @@ import msgspec
 
 from fonoteca.catalogue import picture_id_of
 from fonoteca.containers import make_aacid
-from fonoteca.ground.things import Tier
 from fonoteca.integrity import PlannedContainer, PlannedMember
 from fonoteca.torrents import TorrentMeasure, choose_piece_length
 from fonoteca.workflows.archive import Archive
-from fonoteca.workflows.build_choices import Choice, choose_tracks, iterate_held
+from fonoteca.workflows.build_choices import MemberChoice, choose_tracks, iterate_held
 from fonoteca.workflows.torrent_settings import torrent_options
 
 PATCH_BYTES = 1_000  # more than the record of a patch, on average
@@ -25,13 +24,15 @@ PATCH_BYTES = 1_000  # more than the record of a patch, on average
 _TABLES = """
 CREATE TEMP TABLE IF NOT EXISTS choices (
     content TEXT NOT NULL, id TEXT NOT NULL, tier TEXT NOT NULL, is_public INTEGER NOT NULL, action TEXT NOT NULL,
-    predicted_bytes INTEGER NOT NULL, popularity REAL, score_low REAL NOT NULL, score_high REAL NOT NULL, duration_ms INTEGER NOT NULL,
+    predicted_bytes INTEGER NOT NULL, popularity REAL, score_low REAL NOT NULL, duration_ms INTEGER NOT NULL,
     held_aacid TEXT, held_container TEXT, is_settled INTEGER NOT NULL, has_patch INTEGER NOT NULL, refusal TEXT NOT NULL,
+    is_withdrawn INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (content, id)) WITHOUT ROWID;
-CREATE TEMP TABLE IF NOT EXISTS choice_isrcs (id TEXT NOT NULL, isrc TEXT NOT NULL, PRIMARY KEY (id, isrc)) WITHOUT ROWID;
-CREATE TEMP TABLE IF NOT EXISTS taken_isrcs (isrc TEXT PRIMARY KEY) WITHOUT ROWID;
-DELETE FROM choices; DELETE FROM choice_isrcs; DELETE FROM taken_isrcs;
+DELETE FROM choices;
 """
+
+_REPLACED = """SELECT DISTINCT held_container FROM choices WHERE held_container IS NOT NULL AND (NOT is_settled OR refusal <> '')"""
+_TO_MAKE = f"""refusal = '' AND (held_container IS NULL OR held_container IN ({_REPLACED}))"""
 
 
 class BuildPlan(msgspec.Struct, kw_only=True):
@@ -56,8 +57,6 @@ def plan_build(archive: Archive, *, store: bool) -> BuildPlan:
     ledger.connection.execute("PRAGMA temp_store = FILE")
     ledger.connection.execute(_TABLES)
     _gather_audio(archive)
-    for tier in archive.settings.tier_list:
-        _apply_tier_rules(archive, tier)
     _gather_covers(archive)
     _gather_patches(archive)
     plan = BuildPlan()
@@ -78,41 +77,19 @@ def plan_build(archive: Archive, *, store: bool) -> BuildPlan:
     return plan
 
 
-def _put(archive: Archive, choice: Choice) -> None:
+def _put(archive: Archive, choice: MemberChoice) -> None:
     held = choice.held
     archive.ledger.connection.execute(
         "INSERT OR REPLACE INTO choices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (choice.content, choice.id, choice.tier, choice.is_public, choice.action, choice.predicted_bytes, choice.popularity,
-         choice.score_low, choice.score_high, choice.duration_ms, held and held.aacid, held and held.container, choice.is_settled,
-         bool(held and held.has_patch and choice.action == "link") or choice.action == "retag", choice.refusal),
+         choice.score_low,  choice.duration_ms, held and held.aacid, held and held.container, choice.is_settled,
+         bool(held and held.has_patch and choice.action == "link") or choice.action == "retag", choice.refusal, choice.is_withdrawn),
     )  # fmt: skip
 
 
 def _gather_audio(archive: Archive) -> None:
     for choice in choose_tracks(archive):
         _put(archive, choice)
-    isrcs = ((row.id, isrc) for row in archive.catalogue.iter_selection() for isrc in row.isrcs)
-    archive.ledger.connection.executemany("INSERT OR IGNORE INTO choice_isrcs VALUES (?, ?)", isrcs)
-
-
-def _apply_tier_rules(archive: Archive, tier: Tier) -> None:
-    """Cut-off and one file per ISRC, for tracks of this tier that have no member yet; best second score first, then smallest id."""
-    execute = archive.ledger.connection.execute
-    if tier.cut_off is not None:
-        execute("UPDATE choices SET refusal = 'below the cut-off' WHERE content = 'audio' AND tier = ? AND held_aacid IS NULL"
-                " AND refusal = '' AND score_high < ?", (tier.name, tier.cut_off))  # fmt: skip
-    if not tier.one_per_isrc:
-        return
-    execute("""INSERT OR IGNORE INTO taken_isrcs SELECT isrc FROM choice_isrcs JOIN choices USING (id)
-        WHERE content = 'audio' AND refusal = '' AND (held_aacid IS NOT NULL OR tier <> ?)""", (tier.name,))  # fmt: skip
-    candidates = """SELECT id, (SELECT json_group_array(isrc) FROM choice_isrcs i WHERE i.id = choices.id) FROM choices
-        WHERE content = 'audio' AND tier = ? AND held_aacid IS NULL AND refusal = '' ORDER BY score_low DESC, id"""
-    for id, listed in execute(candidates, (tier.name,)).fetchall():
-        isrcs = msgspec.json.decode(listed, type=list[str])
-        if any(next(archive.ledger.rows("SELECT 1 FROM taken_isrcs WHERE isrc = ?", isrc), None) for isrc in isrcs):
-            execute("UPDATE choices SET refusal = 'another file with its ISRC is held' WHERE content = 'audio' AND id = ?", (id,))
-        else:
-            archive.ledger.connection.executemany("INSERT OR IGNORE INTO taken_isrcs VALUES (?)", ((isrc,) for isrc in isrcs))
 
 
 def _gather_covers(archive: Archive) -> None:
@@ -120,7 +97,7 @@ def _gather_covers(archive: Archive) -> None:
     execute = archive.ledger.connection.execute
     uses = """SELECT s.pictures, c.is_public, c.popularity FROM choices c JOIN sources s ON s.track_id = c.id AND s.state = 'kept'
         WHERE c.content = 'audio' AND c.refusal = '' AND s.pictures <> '[]'"""
-    put = """INSERT INTO choices VALUES ('cover', ?, 'covers', ?, 'cover', 0, ?, 0, 0, 0, NULL, NULL, 0, 0, '') ON CONFLICT DO UPDATE SET
+    put = """INSERT INTO choices VALUES ('cover', ?, 'covers', ?, 'cover', 0, ?, 0, 0, NULL, NULL, 0, 0, '', 0) ON CONFLICT DO UPDATE SET
         is_public = max(is_public, excluded.is_public), popularity = max(coalesce(popularity, -1), coalesce(excluded.popularity, -1))"""
     for listed, is_public, popularity in archive.ledger.rows(uses):
         for sha256 in msgspec.json.decode(listed, type=list[str]):
@@ -135,30 +112,28 @@ def _gather_covers(archive: Archive) -> None:
 
 
 def _gather_patches(archive: Archive) -> None:
-    """The record of a patch follows its track: as public as its file, gone where the file is as it came again."""
-    statement = """INSERT INTO choices SELECT 'patch', id, 'patches', is_public, 'patch', ?, popularity, score_low, score_high, 0,
-        NULL, NULL, 0, 0, '' FROM choices WHERE content = 'audio' AND has_patch AND refusal = ''"""
+    """The record of a patch follows its track: as public as its file, named anew with it, gone where the file is as it came again."""
+    statement = """INSERT INTO choices SELECT 'patch', id, 'patches', is_public, 'patch', ?, popularity, score_low, 0,
+        NULL, NULL, 0, 0, '', 0 FROM choices WHERE content = 'audio' AND has_patch AND refusal = ''"""
     archive.ledger.connection.execute(statement, (PATCH_BYTES,))
     _match_with_held(archive, "patch", "its file is as it came")
+    archive.ledger.connection.execute(f"""UPDATE choices SET is_settled = 0 WHERE content = 'patch' AND held_aacid IS NOT NULL AND id IN
+        (SELECT id FROM choices WHERE content = 'audio' AND held_container IN ({_REPLACED}))""")
 
 
 def _match_with_held(archive: Archive, content: str, refusal: str) -> None:
     """What is held already is linked; what is held and no longer wanted is refused, so that its container is issued again."""
-    refuse = """INSERT INTO choices VALUES (?, ?, ?, 0, '', 0, NULL, 0, 0, 0, ?, ?, 0, 0, ?) ON CONFLICT DO UPDATE SET action = 'link',
+    refuse = """INSERT INTO choices VALUES (?, ?, ?, 0, '', 0, NULL, 0, 0, ?, ?, 0, 0, ?, 0) ON CONFLICT DO UPDATE SET action = 'link',
         predicted_bytes = ?, held_aacid = excluded.held_aacid, held_container = excluded.held_container, is_settled = is_public = ?"""
     for held in iterate_held(archive, content):
         values = (content, held.id, held.tier, held.aacid, held.container, refusal, max(held.size, PATCH_BYTES), held.is_public)
         archive.ledger.connection.execute(refuse, values)
 
 
-_REPLACED = """SELECT DISTINCT held_container FROM choices WHERE held_container IS NOT NULL AND (NOT is_settled OR refusal <> '')"""
-_TO_MAKE = f"""refusal = '' AND (held_container IS NULL OR held_container IN ({_REPLACED}))"""
-
-
 def _find_replaced(archive: Archive) -> list[tuple[str, str]]:
     """Containers with a member that may not stay where it is, and why."""
-    statement = """SELECT held_container, CASE WHEN max(refusal = 'withdrawn') THEN 'a member was withdrawn'
-        ELSE 'the rights of a member changed' END FROM choices
+    statement = """SELECT held_container, CASE WHEN max(is_withdrawn) THEN 'a member was withdrawn' WHEN max(content) = 'audio'
+        THEN 'the rights of a member changed' ELSE 'tracks that its members belong to were withdrawn or changed' END FROM choices
         WHERE held_container IS NOT NULL AND (NOT is_settled OR refusal <> '') GROUP BY held_container ORDER BY 1"""
     return [(row[0], row[1]) for row in archive.ledger.rows(statement)]
 
