@@ -6,7 +6,7 @@ from html import escape
 
 import msgspec
 
-from fonoteca.ground.quantities import format_bytes
+from fonoteca.ground.quantities import format_bytes, format_count
 
 
 class ReleaseFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ _README = """\
 {title}
 {line}
 
-Release {serial} of {date}: {tracks:,} tracks known, {files:,} files held, {size}, {torrents:,} torrents.
+Release {serial} of {date}: {tracks:,} tracks known, {files:,} files published, {size}, {torrents:,} torrents.
 Everything here can be read with standard programs. Nothing needs Fonoteca.
 
 WHAT IS HERE
@@ -90,22 +90,28 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { margin-bottom: 0; } .when { margin-top: .2rem; opacity: .75; }
 .counts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; padding: 0; list-style: none; }
 .counts li { border: 1px solid var(--line); border-radius: .5rem; padding: .7rem 1rem; } .counts b { display: block; font-size: 1.5rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
+table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td.name { overflow-wrap: anywhere; font-size: .85rem; }
+td.links { white-space: nowrap; } code { overflow-wrap: anywhere; }
 code, pre { font-family: ui-monospace, monospace; font-size: .85rem; }
-pre { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; }
+@media (max-width: 44rem) {
+  thead { display: none; } tr { display: block; border-bottom: 1px solid var(--line); padding: .6rem 0; }
+  td { display: inline-block; border: 0; padding: 0 1rem 0 0; } td.name { display: block; padding: 0; }
+  td.number::after { content: " " attr(data-unit); }
+}
 """
 
 
 def render_index(facts: ReleaseFacts) -> str:
     """index.html: counts, torrents, how to mirror and check; no script, nothing from another host."""
-    counts = ((f"{facts.tracks:,}", "tracks known"), (f"{facts.files:,}", "files held"), (format_bytes(facts.bytes), "in all"),
+    counts = ((f"{facts.tracks:,}", "tracks known"), (f"{facts.files:,}", "files published"), (format_bytes(facts.bytes), "in all"),
               (f"{facts.torrents:,}", "torrents"))  # fmt: skip
     cells = "".join(f"<li><b>{escape(number)}</b>{escape(word)}</li>" for number, word in counts)
     rows = "".join(_row(*container) for container in facts.containers)
-    left_out = "".join(f"<li>{count:,} tracks: {escape(reason)}</li>" for reason, count in facts.left_out)
+    left_out = "".join(f"<li>{escape(format_count(count, 'track'))}: {escape(reason)}</li>" for reason, count in facts.left_out)
     left = f"<h2>Held, not published</h2><ul>{left_out}</ul>" if left_out else ""
     key = escape(facts.fingerprint)
     return f"""<!doctype html>
@@ -128,9 +134,9 @@ to read everything with standard programs.</p>
 sha256sum -c SHA256SUMS</pre>
 <p><a href="catalogue.sqlite3">The catalogue</a> is one SQLite file: every known track, held or not.</p>
 <h2>Containers</h2>
-<div class="wide"><table><thead><tr><th>container</th><th>tier</th><th class="number">records</th><th class="number">size</th>
+<table><thead><tr><th>container</th><th>holds</th><th class="number">records</th><th class="number">size</th>
 <th>torrents</th></tr></thead>
-<tbody>{rows}</tbody></table></div>
+<tbody>{rows}</tbody></table>
 {left}
 </body></html>
 """
@@ -142,7 +148,8 @@ def _row(name: str, content: str, tier: str, members: int, size: int) -> str:
     if metadata != name:
         links.append(f'<a href="torrents/{escape(name)}.torrent">data</a>')
     what = tier if content == "audio" else content + ("es" if content == "patch" else "s")
+    unit = "record" if members == 1 else "records"
     return (
-        f'<tr><td class="name">{escape(name)}</td><td>{escape(what)}</td><td class="number">{members:,}</td>'
-        f'<td class="number">{format_bytes(size)}</td><td>{" · ".join(links)}</td></tr>'
+        f'<tr><td class="name">{escape(name)}</td><td>{escape(what)}</td><td class="number" data-unit="{unit}">{members:,}</td>'
+        f'<td class="number">{format_bytes(size)}</td><td class="links">{" · ".join(links)}</td></tr>'
     )
