@@ -38,6 +38,7 @@ fonoteca -h lists all commands, fonoteca COMMAND -h tells how to use one.\
 app = App(
     name="fonoteca", help="Keep, pack, publish and verify all the music one may lawfully keep.", version=fonoteca.__version__,
     version_flags=["--version"], help_flags=["--help", "-h"], help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # run() says what comes next
     default_parameter=Parameter(show_default=lambda value: value or None),
 )  # fmt: skip
 

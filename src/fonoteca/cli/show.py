@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fonoteca.cli.output import table
@@ -21,16 +22,29 @@ if TYPE_CHECKING:  # only their names: the workflows load decoders, which -h can
     from fonoteca.workflows.withdraw import WithdrawReport
 
 MOST_SHOWN = 20
+ACTIONS = {
+    "retag": "kept, with tags added",
+    "copy": "kept as they came",
+    "restore": "put back as they came",
+    "encode": "encoded to Opus",
+    "link": "issued again",
+    "cover": "covers",
+    "patch": "patches back to the file as it came",
+}
 
 
 def added(report: AddReport) -> str:
     """What `add` did."""
     counts = report.counts
     names = ("would read", "read", "kept", "duplicate", "unchanged", "set-aside", "ignored", "rows used", "wanted")
-    told = ", ".join(f"{counts[name]:,} {name}" for name in names if counts[name]) or "nothing to read"
-    lines = [f"{told} ({format_bytes(report.bytes_read)} of audio)" if report.bytes_read else told]
+    told = ", ".join(f"{counts[name]:,} {name}" for name in names if counts[name])
+    lines = [f"{told} ({format_bytes(report.bytes_read)} of audio)" if report.bytes_read else told] if told else []
+    if not any(counts[name] for name in names if name != "ignored") and not report.has_damage:
+        lines.append(
+            "no music was found; folders are searched for names that end in .ogg, .opus, .flac, .mp3, .m4a, .aac, .wav and the like"
+        )
     lines += findings(report.findings, report.finding_counts)
-    if counts["kept"] and not report.has_damage:
+    if counts["kept"]:
         lines.append("Next: fonoteca plan")
     return "\n".join(lines)
 
@@ -60,11 +74,9 @@ def planned(report: PlanReport) -> str:
         lines.append("There is nothing to build.")
     else:
         lines.append(f"The next build makes {format_count(len(plan.containers), 'container')}:")
-        verbs = {"retag": "keep, with tags added", "copy": "keep as they came", "encode": "encode to Opus", "link": "issue again",
-                 "cover": "covers", "patch": "patches", "restore": "put back as they came"}  # fmt: skip
         for action, count in sorted(plan.members.items()):
             size = f", at most {format_bytes(plan.bytes_by_action[action])}" if action != "patch" else ""
-            lines.append(f"  {count:>9,}  {verbs[action]}{size}")
+            lines.append(f"  {count:>9,}  {ACTIONS[action]}{size}")
         if plan.encode_ms:
             music = format_duration(plan.encode_ms / 1000)
             lines.append(f"  {music} of music to encode: about {format_duration(report.hours * 3600)} on {report.cores} cores")
@@ -84,8 +96,11 @@ def plan_table(rows: Iterable[PlanRow]) -> str:
 
 def built(report: BuildReport) -> str:
     """What `build` did."""
-    made = ", ".join(f"{count:,} {action}" for action, count in sorted(report.members.items())) or "nothing new"
-    lines = [f"{format_count(len(report.containers), 'container')}: {made} ({format_bytes(report.bytes_written)} written)"]
+    if report.containers:
+        lines = [f"{format_count(len(report.containers), 'container')}, {format_bytes(report.bytes_written)} written:"]
+        lines += [f"  {count:>9,}  {ACTIONS[action]}" for action, count in sorted(report.members.items())]
+    else:
+        lines = [] if report.has_damage else ["there was nothing to build: what was added is packed, or not kept"]
     lines += [f"  {name}" for name in report.containers[:MOST_SHOWN]]
     lines += [f"replaced {name}" for name in report.replaced]
     lines += [f"{count:,} not kept: {reason}" for reason, count in sorted(report.refusals.items())]
@@ -117,7 +132,7 @@ def published(report: PublishReport, dry_run: bool) -> str:
 def verified(report: VerifyReport) -> str:
     """What `verify` proved and found."""
     lines = [
-        f"{report.what} {report.path}: {format_count(report.files, 'file')}, {format_bytes(report.bytes)} read and good",
+        f"{report.path} ({report.what}): {format_count(report.files, 'file')}, {format_bytes(report.bytes)} read and good",
         *report.facts,
     ]
     lines += findings(report.listed, report.counts)
@@ -138,7 +153,8 @@ def counted(report: ArchiveStatus) -> str:
     lines += [f"  {one['tracks']:>12,}  tracks under {one['name'] or one['uri'] or 'no known rights statement'}" for one in report.rights]
     lines += [f"  {count:>12,}  × {code}: {FINDING_KINDS[code].meaning}" for code, count in sorted(report.findings.items())]
     if report.release:
-        lines.append(f"  release {report.release['serial']} ({report.release['state']})")
+        state = "is published" if report.release["state"] == "done" else "was begun and not finished: fonoteca publish goes on"
+        lines.append(f"  release {report.release['serial']} {state}")
     if report.has_unfinished_build:
         lines.append("  a build was begun and not finished: fonoteca build goes on")
     return "\n".join(lines)
@@ -153,17 +169,28 @@ def track(told: dict[str, Any]) -> str:
         if isinstance(value, list) and value and isinstance(value[0], dict):
             for item in value:
                 lines.append(f"{name}:")
-                lines += [f"  {key}: {_plain(inner)}" for key, inner in item.items() if inner not in (None, [], "")]
+                lines += [f"  {_fact(key, inner)}" for key, inner in item.items() if inner not in (None, [], "")]
         elif isinstance(value, dict):
             lines.append(f"{name}:")
-            lines += [f"  {key}: {_plain(inner)}" for key, inner in value.items() if inner not in (None, [], "")]
+            lines += [f"  {_fact(key, inner)}" for key, inner in value.items() if inner not in (None, [], "")]
         else:
-            lines.append(f"{name}: {_plain(value)}")
+            lines.append(_fact(name, value))
     return "\n".join(lines)
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _fact(name: str, value: Any) -> str:
+    """A fact with its name as a person reads it: times and durations in words."""
+    if name.endswith("_at") and isinstance(value, int):
+        return f"{name}: {datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if name == "duration_ms":
+        return f"duration: {value / 1000:.3f} s"
+    return f"{name}: {_plain(value)}"
 
 
 def withdrawn(report: WithdrawReport) -> str:

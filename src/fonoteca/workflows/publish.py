@@ -180,7 +180,8 @@ def _put_in_place(archive: Archive, staged: Path) -> None:
             os.fsync(file.fileno())
         os.replace(path, target)
     for folder in (archive.release / "torrents", archive.release):
-        sync_folder(folder)
+        if folder.is_dir():  # where nothing may be published there is no torrent
+            sync_folder(folder)
 
 
 def _remove_unlisted(archive: Archive, listed: set[str], containers: list[Container]) -> None:
