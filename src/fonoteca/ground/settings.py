@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
 import msgspec
+from msgspec import Meta
 
 from fonoteca.ground.errors import NotAnArchiveError, SettingsError, UsageError, translate_os_errors
 from fonoteca.ground.quantities import parse_bytes
@@ -16,72 +17,100 @@ from fonoteca.ground.things import Tier
 SETTINGS_FILE = "archive.toml"
 FORMAT = 1
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-Score = Annotated[float, msgspec.Meta(ge=0, le=100)]
-Kbits = Annotated[float, msgspec.Meta(ge=6, le=510)]
+Positive = Annotated[float, Meta(gt=0)]
+Score = Annotated[float, Meta(ge=0, le=100)]
+Kbits = Annotated[float, Meta(ge=6, le=510)]
+# the descriptions below become docs/settings.md
 
 
 class PopularitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How plays become a score from 0 to 100."""
 
-    plays_at_1: Positive = 1_000
-    plays_at_100: Positive = 5_000_000_000
+    plays_at_1: Annotated[Positive, Meta(description="Fewer plays than this score 0; this many score 1.")] = 1_000
+    plays_at_100: Annotated[Positive, Meta(description="This many plays score 100; between them the score grows with the logarithm.")] = (
+        5_000_000_000
+    )
 
 
 class TierSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One tier, most popular first; see fonoteca.ground.things.Tier."""
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9]{0,19}$")]
-    from_popularity: Score
-    opus_kbits: Kbits | None = None
-    takes_unknown: bool = False
-    cut_off: float | None = None
-    one_per_isrc: bool = False
+    name: Annotated[
+        str, Meta(pattern=r"^[a-z][a-z0-9]{0,19}$", description="Part of the names of its containers; lower-case letters and digits.")
+    ]
+    from_popularity: Annotated[Score, Meta(description="A track belongs to the first tier whose score it reaches.")]
+    opus_kbits: Annotated[
+        Kbits | None, Meta(description="Encode to Ogg Opus at this rate in kbit/s. Left out: keep files as they came.")
+    ] = None
+    takes_unknown: Annotated[bool, Meta(description="Tracks of unknown popularity belong here; true on exactly one tier.")] = False
+    cut_off: Annotated[
+        float | None,
+        Meta(
+            description="Do not keep what is certainly below: artist popularity / 100 + album popularity / 100 + log10(followers + 1) / 8."
+        ),
+    ] = None
+    one_per_isrc: Annotated[bool, Meta(description="Of files that share an ISRC keep only the best.")] = False
 
 
 class CoverSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is done with pictures."""
 
-    embed: bool = False
+    embed: Annotated[
+        bool, Meta(description="Put covers into every kept file (about 92 kB a track). Otherwise only `fonoteca get` does.")
+    ] = False
 
 
 class ContainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where containers are cut. Sizes are numbers or texts such as "210 GB"."""
 
-    torrent_size: str | int = "8 MB"
-    data_size: str | int = "210 GB"
-    frame_size: str | int = "10 MiB"
-    compression_level: Annotated[int, msgspec.Meta(ge=1, le=22)] = 9
+    torrent_size: Annotated[str | int, Meta(description="A container ends before its `.torrent` would be larger; from 2 kB.")] = "8 MB"
+    data_size: Annotated[str | int, Meta(description="A container ends before its members would be more.")] = "210 GB"
+    frame_size: Annotated[str | int, Meta(description="Uncompressed size of one Zstandard frame of a metadata file; 1 KiB to 1 GiB.")] = (
+        "10 MiB"
+    )
+    compression_level: Annotated[int, Meta(ge=1, le=22, description="Zstandard level of metadata files.")] = 9
 
 
 class PublishSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a release can be reached and what its torrents say."""
 
-    url: str = ""
-    trackers: tuple[str, ...] = ()
-    web_seeds: tuple[str, ...] = ()
-    private: bool = False
-    hybrid_metadata: bool = False
+    url: Annotated[
+        str, Meta(description="Where the release folder is reached over HTTP, for web seeds and the feed. Empty: torrents only.")
+    ] = ""
+    trackers: Annotated[tuple[str, ...], Meta(description="Announce URLs that stand in every torrent.")] = ()
+    web_seeds: Annotated[
+        tuple[str, ...], Meta(description="More URLs of folders that hold the containers, ending in `/`; `url` adds its own.")
+    ] = ()
+    private: Annotated[bool, Meta(description="Clients keep to the trackers. Changes every infohash.")] = False
+    hybrid_metadata: Annotated[bool, Meta(description="A second, hybrid v1 + v2 torrent beside that of each metadata file.")] = False
 
 
 class RightsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What kind of archive this is, where licences care."""
 
-    commercial: bool = False
+    commercial: Annotated[
+        bool, Meta(description="Money is made with this archive: what is licensed for non-commercial use only is not published.")
+    ] = False
 
 
 class SigningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which key signs releases; a relative path starts at the archive."""
 
-    key_file: str = "signing/release.key"
+    key_file: Annotated[str, Meta(description="The secret key; see [signing](signing.md).")] = "signing/release.key"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of archive.toml."""
 
-    format: int
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    institution: str
+    format: Annotated[int, Meta(description="The version of this file: 1.")]
+    name: Annotated[str, Meta(min_length=1, max_length=200, description="What the archive is called, on its pages and in its feed.")]
+    institution: Annotated[
+        str,
+        Meta(
+            description="Begins the name of every container: up to 30 letters, digits and single underscores."
+            " Do not change it once containers are published."
+        ),
+    ]
     popularity: PopularitySettings = PopularitySettings()
     tiers: tuple[TierSettings, ...] = ()
     covers: CoverSettings = CoverSettings()
