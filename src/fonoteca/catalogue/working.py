@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from msgspec import UnsetType
+
 from fonoteca.catalogue.identifiers import is_public_id, wanted_track_id_of
 from fonoteca.catalogue.names import check_number, check_score, clean_optional, clean_text
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, popularity_of_plays
@@ -119,7 +121,7 @@ class Catalogue:
         `rights_uri` is what the row's `rights` statement was found to mean; a sidecar of the file itself goes before it.
         """
         record, changes = self._known(track_id), row.changes()
-        if isinstance(row.rights, str) and record.rights_from != "sidecar":
+        if not isinstance(row.rights, UnsetType) and record.rights_from != "sidecar":
             changes |= {"rights_uri": rights_uri, "rights_text": row.rights, "rights_from": "metadata"}
         with self.transaction():
             self._writer.put(changed_record(record, changes))
@@ -152,14 +154,19 @@ class Catalogue:
             self._note_provenance(track_id, ["popularity"] if plays is None else ["popularity", "plays"], source)
 
     def set_rights(
-        self, track_id: str, uri: str | None, *, text: str | None, rights_from: RightsSource, attribution: str | None = None
+        self, track_id: str, uri: str | None, *, text: str | None, rights_from: RightsSource | None, attribution: str | None = None
     ) -> None:
-        """Set what is known of a track's rights, as one statement."""
+        """Set what is known of a track's rights, as one statement; `rights_from` None: there is no statement any more."""
         with self.transaction():
             rights = self._writer.named_row("rights", "rights", "uri", clean_optional(uri))
             columns = (rights, clean_optional(text), rights_from, clean_optional(attribution))
+            fields = ["rights_uri", "rights_text", "rights_from", "attribution"]
             self._change(track_id, "rights = ?, rights_text = ?, rights_from = ?, attribution = ?", columns)
-            self._note_provenance(track_id, ["rights_uri", "rights_text", "rights_from", "attribution"], rights_from)
+            if rights_from is not None:
+                self._note_provenance(track_id, fields, rights_from)
+            else:
+                forget = "DELETE FROM provenance WHERE field = ? AND track = (SELECT track FROM tracks WHERE id = ?)"
+                self.statements.run_many(forget, [(field, track_id) for field in fields])
 
     def provenance(self, track_id: str) -> dict[str, str]:
         """Field → source of each value that did not come with the file; sorted by field."""

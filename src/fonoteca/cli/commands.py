@@ -103,22 +103,23 @@ def add(
 ) -> int:
     """Read files once and record what they are; bad ones are set aside and listed (exit status 3)."""
     from fonoteca.workflows.ingest import AddOptions, AddReport, add_files
-    from fonoteca.workflows.ingest_tables import add_metadata, add_plays
+    from fonoteca.workflows.ingest_tables import add_metadata, add_plays, check_plays
 
     if not sources and plays is None and metadata is None:
         raise UsageError("there is nothing to add", "Name folders or files, or give --plays or --metadata.")
     for table in (plays, metadata):
         if table is not None and not table.is_file():
             raise UsageError(f"{table} is no file", "Check the path.")
+    if plays is not None:
+        check_plays(plays)
     progress = open_progress()
     with _opened(archive, "add", read_only=dry_run) as opened:
         options = AddOptions(rights=rights, decode=check == "full", keep_originals=keep_originals, dry_run=dry_run)
         report = add_files(opened, sources, options, progress) if sources else AddReport()
-        if not dry_run:
-            if metadata is not None:
-                add_metadata(opened, metadata, report, progress)
-            if plays is not None:
-                add_plays(opened, plays, report, progress)
+        if metadata is not None:
+            add_metadata(opened, metadata, report, progress, dry_run=dry_run)
+        if plays is not None:
+            add_plays(opened, plays, report, progress, dry_run=dry_run)
     emit(report, show.added(report), json)
     return 3 if report.has_damage else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import OrderedDict
@@ -46,7 +47,9 @@ def read_sidecar(path: Path, source: StatementSource = "sidecar") -> RightsState
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return None  # no such file can be
         return RightsStatement(f"unreadable: {path.name}", source)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):

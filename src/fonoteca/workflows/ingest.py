@@ -13,6 +13,7 @@ import msgspec
 
 from fonoteca.audio import probe_file
 from fonoteca.catalogue import picture_id_of
+from fonoteca.ground.errors import FormatError
 from fonoteca.ground.files import reflink_or_copy, write_atomically
 from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.progress import Progress
@@ -22,7 +23,7 @@ from fonoteca.integrity import Source, show_path
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.ingest_tracks import record_sound_file, record_unreadable_file, refresh_rights
 from fonoteca.workflows.rights_policy import RightsFinder
-from fonoteca.workflows.source_files import FoundFile, find_source_files
+from fonoteca.workflows.source_files import FoundFile, check_sources, find_source_files
 
 FILES_A_TRANSACTION = 200
 
@@ -66,13 +67,20 @@ class Work(msgspec.Struct, frozen=True):
 def add_files(archive: Archive, sources: Sequence[Path], options: AddOptions, progress: Progress) -> AddReport:
     """Read every file below `sources` once and record it. Idempotent: what is known and unchanged is not read again."""
     report = AddReport()
-    rights = RightsFinder(options.rights)
+    check_sources(sources)
+    rights = RightsFinder(options.rights, sources)
     progress.start("reading", None, "files")
     with Processes(count_cores(), ("fonoteca.audio.probe", "fonoteca.audio.decode")) as pool:
         jobs = _choose_work(archive, sources, options, rights, report, progress)
         _Recorder(archive, options, rights, report, progress, pool).record_all(jobs)
     progress.finish()
     return report
+
+
+def _original_name(path: bytes, audio: AudioFile) -> str:
+    """The name of a kept source below originals/."""
+    suffix = os.path.splitext(os.fsdecode(path))[1].encode("ascii", "ignore").decode()[:10].lower()
+    return f"{audio.sha256[:2]}/{audio.sha256}{suffix}"
 
 
 def _probe(work: Work) -> AudioFile:
@@ -90,7 +98,7 @@ def _choose_work(
             yield found
             continue
         known = archive.ledger.source_at(found.path)
-        if known and (known.size, known.mtime_ns) == (found.size, found.mtime_ns) and (known.decoded_at or not options.decode):
+        if known and (known.size, known.mtime_ns) == (found.size, found.mtime_ns) and not _lacks_something(known, options):
             yield known
         elif options.dry_run:
             report.counts["would read"] += 1
@@ -98,6 +106,13 @@ def _choose_work(
             progress.advance()
         else:
             yield Work(found, options.decode)
+
+
+def _lacks_something(known: Source, options: AddOptions) -> bool:
+    """Whether this run is asked for more than an earlier one did for this file."""
+    if known.state == "set-aside":
+        return False
+    return (options.decode and not known.decoded_at) or (options.keep_originals and known.state == "kept" and not known.original)
 
 
 class _Recorder:
@@ -155,13 +170,23 @@ class _Recorder:
         self.report.counts["read"] += 1
         self.report.bytes_read += audio.size
         self.archive.ledger.drop_findings("add", path)
+        if audio.is_sound and self.options.keep_originals:
+            audio = self._keep_original(path, audio)
         if audio.is_sound:
-            outcome, more = self._keep(path, audio)
+            outcome, more, audio = self._keep_with_tags(path, audio)
         else:
-            outcome, more = "set-aside", record_unreadable_file(self.archive, path, audio)
+            outcome, more = "set-aside", record_unreadable_file(self.archive, path, audio, self.rights)
         self.report.counts[outcome] += 1
         for finding in (*audio.findings, *more):
             self._note(msgspec.structs.replace(finding, path=show_path(path)), path)
+
+    def _keep_with_tags(self, path: bytes, audio: AudioFile) -> tuple[str, tuple[Finding, ...], AudioFile]:
+        try:
+            return *self._keep(path, audio), audio
+        except FormatError as error:
+            note = Finding("bad-tags", show_path(path), error.message)
+            audio = msgspec.structs.replace(audio, tags={}, findings=(*audio.findings, note))
+            return *self._keep(path, audio), audio
 
     def _keep(self, path: bytes, audio: AudioFile) -> tuple[str, tuple[Finding, ...]]:
         for picture in audio.pictures:
@@ -169,17 +194,30 @@ class _Recorder:
             if not file.exists():
                 file.parent.mkdir(exist_ok=True)
                 write_atomically(file, picture.data)
-        original = self._keep_original(path, audio) if self.options.keep_originals else None
+        original = _original_name(path, audio) if self.options.keep_originals else None
         return record_sound_file(self.archive, path, audio, self.rights, original)
 
-    def _keep_original(self, path: bytes, audio: AudioFile) -> str:
-        suffix = os.path.splitext(os.fsdecode(path))[1].encode("ascii", "ignore").decode()[:10].lower()
-        name = f"{audio.sha256[:2]}/{audio.sha256}{suffix}"
-        target = self.archive.originals / name
-        if not target.exists():
-            target.parent.mkdir(exist_ok=True)
-            reflink_or_copy(Path(os.fsdecode(path)), target)
-        return name
+    def _keep_original(self, path: bytes, audio: AudioFile) -> AudioFile:
+        """Copy the source into originals/; where it is no longer what was read, that is a finding."""
+        target, source = self.archive.originals / _original_name(path, audio), Path(os.fsdecode(path))
+        if target.exists():
+            return audio
+        target.parent.mkdir(exist_ok=True)
+        fact, fresh = "", target.with_name(target.name + ".new")
+        try:
+            source.open("rb").close()
+            reflink_or_copy(source, fresh)
+            now = source.stat()
+            if (now.st_size, now.st_mtime_ns) == (audio.size, audio.mtime_ns) == (fresh.stat().st_size, now.st_mtime_ns):
+                os.replace(fresh, target)
+            else:
+                fact = "it changed before it could be copied"
+        except (FileNotFoundError, PermissionError) as error:
+            fact = f"it could not be copied: {error.strerror}"
+        if not fact:
+            return audio
+        fresh.unlink(missing_ok=True)
+        return msgspec.structs.replace(audio, findings=(*audio.findings, Finding("changed-while-read", show_path(path), fact)))
 
     def _note(self, finding: Finding, path: bytes) -> None:
         self.report.take(finding)

@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from fonoteca.catalogue import TrackRecord, parse_isrcs, parse_mbid, path_track_id_of, track_id_of
+from fonoteca.catalogue import PlaysRow, TrackRecord, parse_isrcs, parse_mbid, path_track_id_of, track_id_of
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import AudioFile, Tags
 from fonoteca.integrity import Source, show_path
@@ -23,6 +23,10 @@ def record_sound_file(
     twin = archive.ledger.kept_like(audio.sha256, audio.essence_sha256)
     track_id = twin.track_id if twin and twin.track_id else track_id_of(audio.essence_sha256 or audio.sha256)
     derived_from = archive.ledger.track_of_encoding(audio.essence_sha256)
+    if twin is not None and twin.path != path and _is_gone(twin):
+        # it was moved, perhaps retagged: its new place is what build can read
+        archive.ledger.put_source(msgspec.structs.replace(twin, state="duplicate"))
+        twin = None
     notes: list[Finding] = []
     is_duplicate = derived_from is not None or (twin is not None and twin.path != path)
     if derived_from is not None:
@@ -36,11 +40,11 @@ def record_sound_file(
     archive.ledger.put_source(msgspec.structs.replace(source, original=original or kept_before))
     if not is_duplicate:
         notes += _put_track(archive, track_id, source, audio, rights)
-    _release_former(archive, known, track_id)
+    _release_former(archive, known, track_id, rights)
     return ("duplicate" if is_duplicate else "kept"), tuple(notes)
 
 
-def record_unreadable_file(archive: Archive, path: bytes, audio: AudioFile) -> tuple[Finding, ...]:
+def record_unreadable_file(archive: Archive, path: bytes, audio: AudioFile, rights: RightsFinder) -> tuple[Finding, ...]:
     """Record a file that is set aside: it is known, and not held."""
     known = archive.ledger.source_at(path)
     shown = show_path(path)
@@ -50,7 +54,7 @@ def record_unreadable_file(archive: Archive, path: bytes, audio: AudioFile) -> t
     fact = next((finding.fact for finding in audio.findings if finding.kind.weight != "note"), "it cannot be read")
     record = track_of_tags(track_id, audio.tags, None, _title_of_name(path))
     archive.catalogue.put_track(msgspec.structs.replace(record, status="unreadable", status_reason=fact))
-    _release_former(archive, known, track_id)
+    _release_former(archive, known, track_id, rights)
     return ()
 
 
@@ -92,16 +96,19 @@ def set_rights(archive: Archive, track_id: str, source: Source, rights: RightsFi
     """Record the strongest statement about a track; a note where it is no known licence."""
     statement = rights.find(source.path, source.tags)
     track = archive.catalogue.get_track(track_id)
-    if statement is None or track is None:
+    if track is None:
+        return []
+    if statement is None:
+        if rights.is_gone(source.path, track.rights_from):
+            archive.catalogue.set_rights(track_id, None, text=None, rights_from=None)
         return []
     if track.rights_from == "metadata" and statement.source != "sidecar":
         return []
     licence = statement.licence
     uri = licence.uri if licence else None
-    if (track.rights_uri, track.rights_text, track.rights_from) != (uri, statement.text, statement.source):
-        archive.catalogue.set_rights(
-            track_id, uri, text=statement.text, rights_from=statement.source, attribution=statement.attribution or track.attribution
-        )
+    attribution = statement.attribution or track.attribution
+    if (track.rights_uri, track.rights_text, track.rights_from, track.attribution) != (uri, statement.text, statement.source, attribution):
+        archive.catalogue.set_rights(track_id, uri, text=statement.text, rights_from=statement.source, attribution=attribution)
     record_rights(archive, uri)
     if licence is None:
         return [Finding("unknown-rights", source.shown_path, f"{statement.text[:120]!r} is no known licence", track_id)]
@@ -112,13 +119,17 @@ def _join_wanted(archive: Archive, track_id: str, record: TrackRecord) -> None:
     """A wanted track with the same MusicBrainz recording is this one: what is known of it comes over, and it points here."""
     if not record.recording_mbid:
         return
-    for wanted_id in archive.catalogue.find_tracks(record.recording_mbid):
+    for wanted_id in archive.catalogue.find_keyed(PlaysRow(line=0, mbid=record.recording_mbid)):
         wanted = archive.catalogue.get_track(wanted_id)
         if wanted_id != track_id and wanted and wanted.status == "wanted":
             archive.catalogue.merge_wanted(wanted_id, track_id)
 
 
-def _release_former(archive: Archive, known: Source | None, track_id: str) -> None:
+def _is_gone(source: Source) -> bool:
+    return source.original is None and not os.path.lexists(source.path)
+
+
+def _release_former(archive: Archive, known: Source | None, track_id: str, rights: RightsFinder) -> None:
     """The file at this path was another track's before: another file takes its place, or the track is wanted again."""
     if known is None or known.track_id is None or known.track_id == track_id:
         return
@@ -131,7 +142,8 @@ def _release_former(archive: Archive, known: Source | None, track_id: str) -> No
         return
     if others:
         archive.ledger.put_source(msgspec.structs.replace(others[0], state="kept"))
-    elif archive.ledger.current_member(former) is None:
+        set_rights(archive, former, others[0], rights)
+    elif archive.ledger.current_member(former) is None and not archive.catalogue.is_withdrawn(former):
         archive.catalogue.set_status(former, "wanted", "its file was replaced before it was built")
 
 

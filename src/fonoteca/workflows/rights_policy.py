@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from fonoteca.catalogue import RightsRow
@@ -14,16 +15,27 @@ from fonoteca.workflows.archive import Archive
 class RightsFinder:
     """Finds the statement that counts for a file: FILE.rights, the tags, RIGHTS in the nearest folder, then `--rights`."""
 
-    def __init__(self, option: str | None) -> None:
+    def __init__(self, option: str | None, sources: Sequence[Path] = ()) -> None:
+        """`sources`: what was added; RIGHTS counts from the file's folder upwards to the highest of these."""
         self._option = RightsStatement(option, "option") if option else None
-        self._sidecars = Sidecars()
+        tops = sorted((Path(os.path.abspath(source)) for source in sources), key=lambda top: len(top.parts))
+        self._by_top = {top: Sidecars(top) for top in tops}
+        self._alone = Sidecars()
 
     def find(self, path: bytes, tags: Tags) -> RightsStatement | None:
         """The strongest statement, known or not; None where nothing is said."""
         place = Path(os.fsdecode(path))
+        sidecars = next((self._by_top[top] for top in self._by_top if top in place.parents), self._alone)
         return strongest_statement([
-            self._sidecars.of_file(place), read_tag_statement(tags), self._sidecars.of_folder(place), self._option
+            sidecars.of_file(place), read_tag_statement(tags), sidecars.of_folder(place), self._option
         ])  # fmt: skip
+
+    @staticmethod
+    def is_gone(path: bytes, source: str | None) -> bool:
+        """Whether a statement that was read from `source` before ("sidecar", "tag", "folder") cannot be there any more."""
+        if source == "folder":
+            return Sidecars(Path("/")).of_folder(Path(os.fsdecode(path))) is None
+        return source in ("sidecar", "tag")
 
 
 def decide_rights(archive: Archive, uri: str | None) -> Decision:
