@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fonoteca.audio.formats import AUDIO_SUFFIXES
     from fonoteca.audio.ogg_pictures import picture_block
     from fonoteca.audio.ogg_structure import OggStructure, read_ogg_structure
-    from fonoteca.audio.patches import apply_patch, make_patch
+    from fonoteca.audio.patches import apply_patch, make_patch, pictures_of_patch
     from fonoteca.audio.pictures import make_picture, sniff_picture
     from fonoteca.audio.probe import probe_file
     from fonoteca.audio.retag import Retagged, retag_ogg
@@ -43,6 +43,7 @@ __all__ = [
     "parse_comment_packet",
     "picard_to_vorbis",
     "picture_block",
+    "pictures_of_patch",
     "probe_file",
     "read_ogg_structure",
     "read_packet_tags",
@@ -58,7 +59,7 @@ _HOMES = {
     "encoded_check": ("check_encoded", "check_gain_tags", "encode_and_check"),
     "formats": ("AUDIO_SUFFIXES",),
     "ogg_structure": ("OggStructure", "read_ogg_structure"),
-    "patches": ("apply_patch", "make_patch"),
+    "patches": ("apply_patch", "make_patch", "pictures_of_patch"),
     "pictures": ("make_picture", "sniff_picture"),
     "probe": ("probe_file",),
     "retag": ("Retagged", "retag_ogg"),

@@ -1,19 +1,23 @@
 """Patches that restore a file as it came from the file that is kept; docs/formats/patch.md describes their bytes.
 
 A patch for Ogg says which comments to take out and how the pages that carried them were cut; everything else stands in the
-member already. Any other pair of files gets a Zstandard frame with the member as its prefix.
+member already, but for pictures that were taken out: these are found by their SHA-256. Any other pair of files gets a Zstandard
+frame with the member as its prefix.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from backports import zstd
 
 from fonoteca.audio.ogg_layout import CommentLayout, read_layout, shift_pages
-from fonoteca.audio.patch_recipe import read_recipe, restore_header, write_recipe
+from fonoteca.audio.ogg_taken import FindPicture, PictureReference, TakenComment, refer_to
+from fonoteca.audio.patch_recipe import PUT_BACK, read_recipe, restore_header, write_recipe
 from fonoteca.ground.errors import AudioFormatError, PatchError
 
 MAGIC = b"FPT\x01"
@@ -66,19 +70,34 @@ def _restores(original: bytes, member: bytes, patch: bytes) -> bool:
         return False
 
 
-def build_ogg_patch(digest: bytes, size: int, old: CommentLayout, original: bytes, new: CommentLayout, member: bytes) -> bytes:
-    """Build the patch between two headers without proving it; `digest` and `size` are those of the whole original."""
-    return _build(OGG, digest, size, write_recipe(old, original[: old.end], new, member[: new.end]))
+def build_ogg_patch(
+    digest: bytes,
+    size: int,
+    old: CommentLayout,
+    original: bytes,
+    new: CommentLayout,
+    member: bytes,
+    taken: tuple[TakenComment, ...] = (),
+    find_picture: FindPicture | None = None,
+) -> bytes:
+    """Build the patch between two headers, proved on these alone; `digest` and `size` are those of the whole original.
+
+    `taken` are comments that were taken out of the old header with their pictures, which `find_picture` gives.
+    """
+    return _build(OGG, digest, size, write_recipe(old, original[: old.end], new, member[: new.end], taken, find_picture))
 
 
 def _build(kind: int, digest: bytes, size: int, body: bytes) -> bytes:
     return MAGIC + bytes([kind]) + digest + size.to_bytes(4, "little") + body
 
 
-def apply_patch(member: bytes, patch: bytes) -> bytes:
-    """Give the original. Raises PatchError where the patch is broken or belongs to another member."""
+def apply_patch(member: bytes, patch: bytes, find_picture: FindPicture | None = None) -> bytes:
+    """Give the original; `find_picture` gives pictures that were taken out of it.
+
+    Raises PatchError where the patch is broken or belongs to another member, and where a picture is not to be had.
+    """
     read = _read_patch(patch)
-    original = _restore_ogg(member, read) if read.kind == OGG else _decompress_with_prefix(read, member)
+    original = _restore_ogg(member, read, find_picture) if read.kind == OGG else _decompress_with_prefix(read, member)
     if len(original) != read.size or sha256(original).digest() != read.sha256:
         raise PatchError(
             f"the restored file has SHA-256 {sha256(original).hexdigest()} and {len(original)} bytes; "
@@ -101,20 +120,35 @@ def _read_patch(patch: bytes) -> _Patch:
     return _Patch(kind, patch[5:37], size, patch[41:])
 
 
-def _restore_ogg(member: bytes, patch: _Patch) -> bytes:
-    header, used, step = restore_ogg_header(member, patch.body, patch.size)
+def _restore_ogg(member: bytes, patch: _Patch, find_picture: FindPicture | None) -> bytes:
+    header, used, step = restore_ogg_header(member, patch.body, patch.size, find_picture)
     return b"".join((header, shift_pages(memoryview(member)[used:], step)))
 
 
-def restore_ogg_header(member: bytes, body: bytes, size: int) -> tuple[bytes, int, int]:
+def restore_ogg_header(member: bytes, body: bytes, size: int, find_picture: FindPicture | None = None) -> tuple[bytes, int, int]:
     """Give the original's header, how many bytes of the member it stands for, and what to add to later page numbers.
 
     `member` may be cut behind the comments. Raises PatchError.
     """
-    try:
+    with _damage_told():
         layout = read_layout(member)
         recipe = read_recipe(body, member[: layout.end], size)
-        return restore_header(recipe, layout, member[: layout.end])
+        return restore_header(recipe, layout, member[: layout.end], size, find_picture)
+
+
+def pictures_of_patch(patch: bytes) -> tuple[PictureReference, ...]:
+    """The pictures that the original has and its member has not, in order. Raises PatchError."""
+    read = _read_patch(patch)
+    if read.kind != OGG or read.body[:1] != bytes([PUT_BACK]):
+        return ()
+    with _damage_told():
+        return tuple(refer_to(read_recipe(read.body, b"", read.size).taken))
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
     except AudioFormatError as error:
         raise PatchError(f"the patch does not fit its member: {error.message}") from error
     except zlib.error as error:

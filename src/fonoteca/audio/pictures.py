@@ -50,13 +50,20 @@ def make_picture(data: bytes, kind: int = 3, description: str = "") -> Picture:
 
 def read_picture_block(block: bytes) -> Picture:
     """The picture in a FLAC picture block (RFC 9639, section 8.8); AudioFormatError where its lengths lie."""
-    kind = int.from_bytes(block[:4], "big")
+    _, data, _ = split_picture_block(block)
     mime, at = _read_field(block, 4, "type")
-    description, at = _read_field(block, at, "description")
-    data, _ = _read_field(block, at + 16, "picture")
+    description, _ = _read_field(block, at, "description")
     if mime == b"-->":
         raise AudioFormatError("the picture block holds only an address, no picture")
-    return make_picture(data, kind, description.decode("utf-8", "replace"))
+    return make_picture(data, int.from_bytes(block[:4], "big"), description.decode("utf-8", "replace"))
+
+
+def split_picture_block(block: bytes) -> tuple[bytes, bytes, bytes]:
+    """What stands in front of the picture's length, the picture, and what follows it; AudioFormatError where lengths lie."""
+    _, at = _read_field(block, 4, "type")
+    _, at = _read_field(block, at, "description")
+    data, end = _read_field(block, at + 16, "picture")
+    return block[: at + 16], data, block[end:]
 
 
 def read_picture_comment(value: str) -> Picture:

@@ -15,6 +15,7 @@ from fonoteca.audio.comments import build_comment_packet, merge_comments, parse_
 from fonoteca.audio.ogg_layout import CommentLayout, build_comment_pages, choose_fronts, find_layout, read_layout, shift_pages
 from fonoteca.audio.ogg_pictures import merge_pictures
 from fonoteca.audio.ogg_structure import Examination, examine_ogg
+from fonoteca.audio.ogg_taken import FindPicture, Parting, PictureReference, refer_to, take_pictures
 from fonoteca.audio.patches import build_ogg_patch, restore_ogg_header
 from fonoteca.ground.errors import AudioFormatError, PatchError
 from fonoteca.ground.findings import Finding
@@ -28,7 +29,8 @@ _PATCH_HEADER_BYTES = 41
 class Retagged(msgspec.Struct, frozen=True):
     """A file with its new tags, as parts to be written one after the other; `patch` turns it back into the source.
 
-    Digests are lower-case hex; `sha256` and `size` are those of the new file. `findings` are those of the source.
+    Digests are lower-case hex; `sha256` and `size` are those of the new file. `findings` are those of the source;
+    `pictures` were taken out of it: the patch needs them.
     """
 
     parts: tuple[bytes | memoryview, ...]
@@ -38,6 +40,7 @@ class Retagged(msgspec.Struct, frozen=True):
     essence_sha256: str
     patch: bytes
     findings: tuple[Finding, ...] = ()
+    pictures: tuple[PictureReference, ...] = ()
 
     @property
     def content(self) -> bytes:
@@ -45,9 +48,19 @@ class Retagged(msgspec.Struct, frozen=True):
         return b"".join(self.parts)
 
 
-def retag_ogg(source: bytes, additions: Sequence[tuple[str, str]], pictures: Sequence[Picture] = (), *, path: str) -> Retagged:
+def retag_ogg(
+    source: bytes,
+    additions: Sequence[tuple[str, str]],
+    pictures: Sequence[Picture] = (),
+    *,
+    path: str,
+    strip_pictures: bool = False,
+    find_picture: FindPicture | None = None,
+) -> Retagged:
     """Append tags (key, value) and pictures to the comments of an Ogg file; what stands there stays, in order.
 
+    With `strip_pictures` the pictures that stand there are taken out, where they can be put back byte for byte; with
+    `find_picture` too, only those that it gives.
     Raises AudioFormatError where the file cannot be retagged safely (damaged, chained, multiplexed, odd headers, over 256 MiB),
     PatchError where the way back cannot be proved: then it is kept as it came.
     """
@@ -56,18 +69,27 @@ def retag_ogg(source: bytes, additions: Sequence[tuple[str, str]], pictures: Seq
     examination = examine_ogg(source, path)
     essence = _require_soundness(examination, path)
     old = _layout_of(source, examination)
-    packet = _merge(old.packet, additions, pictures)
+    parsed = parse_comment_packet(old.packet)
+    parting = take_pictures(parsed.comments, find_picture) if strip_pictures else Parting(parsed.comments)
+    comments = merge_pictures(merge_comments(parting.kept, additions), pictures)
+    packet = build_comment_packet(parsed.codec, parsed.vendor, comments, parsed.trailing)
     fronts = choose_fronts(old, packet) if packet != old.packet else old.fronts
     step = len(fronts) - len(old.fronts)
-    view = memoryview(source)
-    rest = shift_pages(view[old.end :], step)
+    rest = shift_pages(memoryview(source)[old.end :], step)
     header = b"".join((source[: old.start], *build_comment_pages(old, packet, fronts)))
     digest = sha256(source)
-    patch = _prove(source, digest.digest(), old, header, rest, step)
+    patch = _prove(source, digest.digest(), old, header, rest, step, parting)
     member = sha256(header)
     member.update(rest)
     return Retagged(
-        (header, rest), len(header) + len(rest), member.hexdigest(), digest.hexdigest(), essence, patch, examination.structure.findings
+        parts=(header, rest),
+        size=len(header) + len(rest),
+        sha256=member.hexdigest(),
+        source_sha256=digest.hexdigest(),
+        essence_sha256=essence,
+        patch=patch,
+        findings=examination.structure.findings,
+        pictures=tuple(refer_to(parting.taken)),
     )
 
 
@@ -86,16 +108,11 @@ def _layout_of(source: bytes, examination: Examination) -> CommentLayout:
     return find_layout(source, one.stream.pages, one.comment)
 
 
-def _merge(packet: bytes, additions: Sequence[tuple[str, str]], pictures: Sequence[Picture]) -> bytes:
-    parsed = parse_comment_packet(packet)
-    comments = merge_pictures(merge_comments(parsed.comments, additions), pictures)
-    return build_comment_packet(parsed.codec, parsed.vendor, comments, parsed.trailing)
-
-
-def _prove(source: bytes, digest: bytes, old: CommentLayout, header: bytes, rest: bytes | memoryview, step: int) -> bytes:
+def _prove(source: bytes, digest: bytes, old: CommentLayout, header: bytes, rest: bytes | memoryview, step: int, parting: Parting) -> bytes:
     """Make the patch and take the way back once, as `apply_patch` would; pages that are the same bytes need no second look."""
-    patch = build_ogg_patch(digest, len(source), old, source, read_layout(header), header)
-    restored, _, back = restore_ogg_header(header, patch[_PATCH_HEADER_BYTES:], len(source))
+    find = parting.pictures.get
+    patch = build_ogg_patch(digest, len(source), old, source, read_layout(header), header, parting.taken, find)
+    restored, _, back = restore_ogg_header(header, patch[_PATCH_HEADER_BYTES:], len(source), find)
     is_same = restored == source[: old.end] and back == -step
     if not is_same or (step and shift_pages(rest, back) != source[old.end :]):
         raise PatchError("the patch does not restore the source", "The file is kept as it came.")
