@@ -10,17 +10,21 @@ from pathlib import Path
 import msgspec
 
 from fonoteca.audio import OpusRequest, apply_patch, encode_and_check, read_ogg_structure, retag_ogg
-from fonoteca.ground.errors import AudioFormatError, FormatError
+from fonoteca.ground.errors import FormatError, PatchError
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import AudioFormat
 from fonoteca.integrity import show_path
+from fonoteca.workflows.picture_shelf import PictureShelf
 
 MOST_IN_MEMORY = 128 << 20  # bytes; larger files are proved in a first read and copied in a second
 CHUNK = 1 << 20
 
 
 class MemberJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What to make. `paths` are places where the source may be, best first; `additions` are comments to add or carry."""
+    """What to make. `paths` are places where the source may be, best first; `additions` are comments to add or carry.
+
+    `pictures` are covers that are kept apart: with `strip_pictures` they are taken out of the file, and a patch puts them back.
+    """
 
     id: str
     action: str
@@ -32,6 +36,8 @@ class MemberJob(msgspec.Struct, frozen=True, kw_only=True):
     serial: int = 0
     loudness_lufs: float | None = None
     patch: bytes | None = None
+    pictures: PictureShelf = PictureShelf()
+    strip_pictures: bool = False
 
 
 class MadeMember(msgspec.Struct, kw_only=True):
@@ -106,6 +112,13 @@ def _copy(job: MemberJob, path: bytes) -> MadeMember:
     return _as_it_came(job, path, content, digest)
 
 
+def _cover(job: MemberJob, path: bytes) -> MadeMember:
+    """A picture that waits; `job.sha256` is empty, since its name says which it is: the builder compares."""
+    content = Path(os.fsdecode(path)).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return MadeMember(id=job.id, action="cover", sha256=digest, size=len(content), source_sha256=digest, parts=(content,))
+
+
 def _as_it_came(job: MemberJob, path: bytes, content: bytes, digest: str) -> MadeMember:
     if digest != job.sha256:
         return _changed(job, path, digest)
@@ -115,8 +128,10 @@ def _as_it_came(job: MemberJob, path: bytes, content: bytes, digest: str) -> Mad
 def _retag(job: MemberJob, path: bytes) -> MadeMember:
     content = Path(os.fsdecode(path)).read_bytes()
     try:
-        tagged = retag_ogg(content, job.additions, path=show_path(path))
-    except (AudioFormatError, FormatError):
+        tagged = retag_ogg(
+            content, job.additions, path=show_path(path), strip_pictures=job.strip_pictures, find_picture=job.pictures.find
+        )
+    except FormatError:
         return _as_it_came(job, path, content, hashlib.sha256(content).hexdigest())
     if tagged.source_sha256 != job.sha256:
         return _changed(job, path, tagged.source_sha256)
@@ -147,10 +162,13 @@ def _encode(job: MemberJob, path: bytes) -> MadeMember:
 def _restore(job: MemberJob, path: bytes) -> MadeMember:
     """The file as it came, from a retagged member and its patch; `job.sha256` is the original's."""
     assert job.patch is not None
-    content = apply_patch(Path(os.fsdecode(path)).read_bytes(), job.patch)
+    try:
+        content = apply_patch(Path(os.fsdecode(path)).read_bytes(), job.patch, job.pictures.find)
+    except PatchError as error:
+        return _set_aside(job, "patch-failed", path, error.message)
     made = _as_it_came(job, path, content, hashlib.sha256(content).hexdigest())
     made.action = "restore"
     return made
 
 
-_MAKERS = {"copy": _copy, "cover": _copy, "retag": _retag, "encode": _encode, "restore": _restore}
+_MAKERS = {"copy": _copy, "cover": _cover, "retag": _retag, "encode": _encode, "restore": _restore}
