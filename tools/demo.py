@@ -108,7 +108,12 @@ def describe_next_steps(archive: Path) -> str:
     fonoteca = f"{shlex.quote(str(FONOTECA))}"
     return f"""
 The archive lies in       {archive}
-What is published lies in {archive / "release"}   (README.txt there says how to read it)
+What is published lies in {archive / "release"}
+
+Look at:
+  {archive / "release" / "index.html"}   in a browser: what visitors of the archive see
+  {archive / "release" / "README.txt"}   how to read everything with standard programs alone
+  {archive / "archive.toml"}   every choice, with comments
 
 Try next:
   cd {shlex.quote(str(archive))}

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from describe_commands import write_commands_page
+from describe_settings import write_settings_page
 from fonoteca.ground.errors import FonotecaError
 from fonoteca.ground.findings import FINDING_KINDS
 
@@ -78,8 +80,8 @@ on to the end, and all of them are told together, also with `--json` (`code`, `p
 def write_index_page() -> str:
     """docs/index.md: every page by its title, with the sentence that follows it."""
     pages = sorted(page for page in (ROOT / "docs").rglob("*.md") if page.name != "index.md")
-    sections = {"Using it": [page for page in pages if page.parent == ROOT / "docs"]}
-    sections["Formats"] = [page for page in pages if page.parent != ROOT / "docs"]
+    folders = {"Step by step": "docs/tasks", "To look things up": "docs", "Formats": "docs/formats"}
+    sections = {title: [page for page in pages if page.parent == ROOT / folder] for title, folder in folders.items()}
     lists = [f"## {title}\n\n" + "\n".join(f"- {_describe_page(page)}" for page in listed) for title, listed in sections.items() if listed]
     return f"""# Fonoteca: the pages
 
@@ -102,6 +104,8 @@ def _describe_page(page: Path) -> str:
 
 
 PAGES: list[tuple[str, Callable[[], str]]] = [
+    ("docs/commands.md", lambda: write_commands_page(MARK.format(source="src/fonoteca/cli/commands.py"))),
+    ("docs/settings.md", lambda: write_settings_page(MARK.format(source="src/fonoteca/ground/settings.py"))),
     ("docs/errors.md", write_errors_page),
     ("docs/findings.md", write_findings_page),
     ("docs/index.md", write_index_page),  # last, since it quotes the others
