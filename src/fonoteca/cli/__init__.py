@@ -8,13 +8,17 @@ import sys
 
 def main() -> None:
     """Run one command and exit: 0 fine, 1 failed, 2 wrong usage, 3 finished and found damage, 130 stopped."""
-    from fonoteca.cli.run import run
-
     try:
+        from fonoteca.cli.run import run
+
         status = run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
         # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
+    except KeyboardInterrupt:
+        # before anything was begun, or a second time while the first was being obeyed
+        print("fonoteca: stopped", file=sys.stderr)
+        status = 130
     sys.exit(status)

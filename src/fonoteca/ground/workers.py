@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
+from types import TracebackType
 from typing import TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def count_cores() -> int:
@@ -33,11 +33,12 @@ class Processes:
     def __init__(self, count: int, preload: tuple[str, ...] = ()) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
+        _start_server_deaf_to_interrupts()
         self._count = count
         self._pool = self._start(count)
 
     def _start(self, count: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(count, mp_context=self._context, initializer=_live_and_die_with_parent)
+        return ProcessPoolExecutor(count, mp_context=self._context, initializer=_die_with_program)
 
     def submit(self, work: Callable[[Job], Result], job: Job) -> Future[Result]:
         """The job under way; a broken pool is replaced first."""
@@ -59,13 +60,36 @@ class Processes:
     def __enter__(self) -> Processes:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Without an error the work is done; with one nobody waits for it any more."""
+        if kind is not None:
+            for process in list((self._pool._processes or {}).values()):
+                process.kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _live_and_die_with_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _start_server_deaf_to_interrupts() -> None:
+    """Ctrl-C goes to every process of the terminal's group; the server and its children inherit that it is blocked."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def _die_with_program() -> None:
+    """Watch for the end of the program, in a thread.
+
+    Nothing else would notice: workers hold the queues' other ends themselves, and the server lives as long as a worker does.
+    """
+    threading.Thread(target=_wait_for_end_of_program, name="end of program", daemon=True).start()
+
+
+def _wait_for_end_of_program() -> None:
+    program = multiprocessing.parent_process()
+    if program is not None:
+        program.join()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def map_in_order(submit: Callable[[Job], Future[Result]], jobs: Iterable[Job], ahead: int) -> Iterator[tuple[Job, Future[Result]]]:
