@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
-from fonoteca.audio.ogg_crc import WINDOW_BYTES, MirroredWindow, difference_crc, page_crc
+from fonoteca.audio.ogg_crc import checksum, difference_crc, page_crc
 
 __all__ = ["CONTINUED", "FIRST", "LAST", "Damage", "Page", "PageScan", "build_page", "lacing_of", "page_crc", "scan_pages", "shift_numbers"]
 
@@ -18,9 +17,11 @@ CONTINUED, FIRST, LAST = 1, 2, 4
 NO_GRANULE = -1
 """Granule position of a page on which no packet ends."""
 MOST_DAMAGES = 100
+WINDOW_BYTES = 131_072
+"""Bytes whose pages are proved at a time: more than one page (65,307), few enough to stay in the processor's cache."""
 
 _HEADER = struct.Struct("<4sBBqIIIB")
-_CRC = struct.Struct(">I")
+_CRC = struct.Struct("<I")
 _ONES = 0xFFFFFFFF
 
 
@@ -75,14 +76,14 @@ def _scan_run(data: bytes, offset: int, pages: list[Page], checks_crc: bool) -> 
     """Append whole pages from `offset` on; give the offset of the first byte that begins none."""
     if not checks_crc:
         return _read_headers(data, offset, len(data), pages)
-    window = MirroredWindow(data)
+    source, window = memoryview(data), memoryview(bytearray(WINDOW_BYTES))
     while True:
-        first, start = len(pages), offset & ~7
+        first, start = len(pages), offset
         offset = _read_headers(data, offset, start + WINDOW_BYTES, pages)
         if len(pages) == first:
             return offset
-        window.fill(start)
-        wrong = _find_wrong_crc(window.view, start, pages[first:])
+        window[: offset - start] = source[start:offset]
+        wrong = _find_wrong_crc(window, start, pages[first:])
         if wrong is not None:
             offset = pages[first + wrong].offset
             del pages[first + wrong :]
@@ -109,14 +110,14 @@ def _read_headers(data: bytes, offset: int, limit: int, pages: list[Page]) -> in
     return offset
 
 
-def _find_wrong_crc(view: memoryview, start: int, pages: list[Page]) -> int | None:
-    """Find the first page with a wrong checksum; `view` has the mirrored bytes from offset `start` on and loses the checksums."""
-    unpack, crc32 = _CRC.unpack_from, zlib.crc32
+def _find_wrong_crc(window: memoryview, start: int, pages: list[Page]) -> int | None:
+    """Find the first page with a wrong checksum; `window` is a copy of the bytes from offset `start` on and loses the checksums."""
+    unpack, crc = _CRC.unpack_from, checksum
     for number, (offset, _, end, _, _, _, _) in enumerate(pages):
         at = offset - start
-        (stored,) = unpack(view, at + 22)
-        view[at + 22 : at + 26] = b"\0\0\0\0"
-        if crc32(view[at : end - start], _ONES) ^ _ONES != stored:
+        (stored,) = unpack(window, at + 22)
+        window[at + 22 : at + 26] = b"\0\0\0\0"
+        if crc(window[at : end - start]) != stored:
             return number
     return None
 
