@@ -165,41 +165,34 @@ def verify(
     /,
     *,
     key: Annotated[Path | None, Parameter(help="The public key to hold a release to (minisign.pub or allowed_signers).")] = None,
+    serial: Annotated[int | None, Parameter(help="The highest serial number seen so far; an older release is a finding.")] = None,
     archive: ArchiveOption = None,
     json: JsonOption = False,
 ) -> int:
     """Read every byte and prove it; findings and exit status 3 where it cannot."""
-    report = _verify(path if path is not None else archive, key)
+    report = _verify(path if path is not None else archive, key, serial)
     emit(report, show.verified(report), json)
     return 3 if report.has_damage else 0
 
 
-def _verify(path: Path | None, key: Path | None) -> Any:
+def _verify(path: Path | None, key: Path | None, serial: int | None) -> Any:
     from fonoteca.integrity import read_public_key
-    from fonoteca.workflows.archive import open_archive
-    from fonoteca.workflows.verify import VerifyReport, what_is_at
-    from fonoteca.workflows.verify_archive import verify_archive
-    from fonoteca.workflows.verify_container import verify_container, verify_into
+    from fonoteca.workflows.verify import what_is_at
+    from fonoteca.workflows.verify_archive import verify_archive_at
+    from fonoteca.workflows.verify_container import verify_container, verify_containers
     from fonoteca.workflows.verify_release import verify_release
 
     progress = open_progress()
     path = find_archive(Path.cwd()) if path is None else Path(path)
     what = what_is_at(path.resolve())
     if what == "archive":
-        with open_archive(path, "verify") as opened:
-            return verify_archive(opened, progress)
+        return verify_archive_at(path, progress)
     if what == "release":
         trusted = read_public_key(key.read_text()) if key else None
-        return verify_release(path, progress, trusted=trusted)
+        return verify_release(path, progress, trusted=trusted, last_serial=serial)
     if what == "container":
         return verify_container(path.resolve(), progress)
-    report = VerifyReport(what="containers", path=str(path))
-    progress.start("verifying", None, "bytes")
-    for child in sorted(path.iterdir()):
-        if ".jsonl" in child.name:
-            verify_into(report, child, progress)
-    progress.finish()
-    return report
+    return verify_containers(path, progress)
 
 
 @app.command(sort_key=7)
@@ -259,7 +252,13 @@ def withdraw(
     track: Annotated[str, Parameter(help="A title, id, ISRC, MBID, AACID, SHA-256, or the path it came from.")],
     /,
     *,
-    reason: Annotated[str, Parameter(help='"CODE" or "CODE: words" or free words; docs/rights.md lists the codes.')],
+    reason: Annotated[
+        str,
+        Parameter(
+            help='"CODE", "CODE: words" or free words. rights-holder, licence-error, error and other keep the bytes in the dark;'
+            " court-order, illegal and privacy delete them."
+        ),
+    ],
     yes: Annotated[bool, Parameter(negative=(), help="Do it, where the reason deletes the bytes.")] = False,
     archive: ArchiveOption = None,
     json: JsonOption = False,

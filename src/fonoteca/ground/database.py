@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import apsw
 
@@ -17,7 +19,7 @@ def open_database(path: Path, application_id: int, migrations: Sequence[str], *,
     """
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     try:
-        connection = apsw.Connection(str(path), flags=flags)
+        connection = _open_unwritable(path) if read_only and _is_at_rest(path) else apsw.Connection(str(path), flags=flags)
         connection.set_busy_timeout(10_000)
         found_id = connection.pragma("application_id")
         version = connection.pragma("user_version")
@@ -35,6 +37,17 @@ def open_database(path: Path, application_id: int, migrations: Sequence[str], *,
     except apsw.Error as error:
         raise translate_database_error(error, path) from error
     return connection
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether the file lies where nobody can write and holds all there is: SQLite's locks and journals are then not to be had."""
+    return path.is_file() and not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+
+
+def _open_unwritable(path: Path) -> apsw.Connection:
+    """See https://sqlite.org/uri.html, immutable."""
+    uri = f"file:{quote(os.path.abspath(path))}?immutable=1"
+    return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
 
 
 def _migrate(connection: apsw.Connection, application_id: int, version: int, migrations: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fonoteca.catalogue import Catalogue, picture_id_of
-from fonoteca.ground.errors import UsageError, translate_os_errors
+from fonoteca.ground.errors import DatabaseError, NotFoundError, UsageError, translate_os_errors
 from fonoteca.ground.files import lock_folder, write_atomically
 from fonoteca.ground.settings import SETTINGS_FILE, Settings, read_settings, render_template
 from fonoteca.integrity import Ledger, create_key
@@ -122,6 +122,8 @@ def open_archive(path: Path, purpose: str, *, read_only: bool = False) -> Iterat
 
 @contextmanager
 def _connected(path: Path, settings: Settings, *, read_only: bool) -> Iterator[Archive]:
+    for what in ("catalogue", "ledger"):
+        _require_database(path / f"{what}.sqlite3", what)
     catalogue = Catalogue.open(path / "catalogue.sqlite3", read_only=read_only)
     try:
         ledger = Ledger.open(path / "ledger.sqlite3", read_only=read_only)
@@ -131,3 +133,12 @@ def _connected(path: Path, settings: Settings, *, read_only: bool) -> Iterator[A
             ledger.close()
     finally:
         catalogue.close()
+
+
+def _require_database(path: Path, what: str) -> None:
+    """Never begin an archive anew in place of one that was lost: SQLite would make the file."""
+    hint = "Put it back from a copy; fonoteca verify proves the rest."
+    if not path.is_file():
+        raise NotFoundError(f"there is no {what} at {path}", hint)
+    if not path.stat().st_size:
+        raise DatabaseError(f"the {what} at {path} is empty", hint)

@@ -36,6 +36,20 @@ class VerifyReport(msgspec.Struct, kw_only=True):
         if len(self.listed) < MOST_LISTED:
             self.listed.append(finding)
 
+    def take_good(self, proved: Proved) -> None:
+        """Count a file that has exactly its bytes."""
+        self.files += 1
+        self.bytes += proved.size
+
+    def include(self, inner: VerifyReport) -> None:
+        """Add what another report counted, found and told."""
+        self.files += inner.files
+        self.bytes += inner.bytes
+        self.facts += inner.facts
+        for finding in inner.listed:
+            self.take(finding)
+        self.counts = self.counts + (inner.counts - Counter(finding.code for finding in inner.listed))
+
     @property
     def has_damage(self) -> bool:
         """Whether anything is not what it should be."""
@@ -78,6 +92,5 @@ def prove_all(expected: Iterable[Expected], report: VerifyReport, progress: Prog
         if isinstance(outcome, Finding):
             report.take(outcome)
         else:
-            report.files += 1
-            report.bytes += outcome.size
+            report.take_good(outcome)
             yield outcome

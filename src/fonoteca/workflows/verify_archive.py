@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
+import apsw
+
+from fonoteca.ground.errors import DatabaseError, FonotecaError, NotFoundError
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
-from fonoteca.integrity import Container, Expected, PathSet, find_extra, load_key
-from fonoteca.workflows.archive import Archive
+from fonoteca.integrity import Container, Expected, PathSet, PublicKey, find_extra, load_key
+from fonoteca.workflows.archive import Archive, open_archive
 from fonoteca.workflows.verify import VerifyReport, prove_all
+from fonoteca.workflows.verify_container import verify_containers
 from fonoteca.workflows.verify_release import verify_release
 
 PROVED_A_TRANSACTION = 1_000
 
 
-def verify_archive(archive: Archive, progress: Progress) -> VerifyReport:
-    """Prove every byte that the archive holds; the ledger then knows when each was last found good."""
+def verify_archive_at(path: Path, progress: Progress) -> VerifyReport:
+    """Prove the archive at `path`, also where it lies on a medium that cannot be written to, or its databases are damaged."""
+    is_recorded = os.access(path, os.W_OK)
+    try:
+        with open_archive(path, "verify", read_only=not is_recorded) as archive:
+            return verify_archive(archive, progress, is_recorded=is_recorded)
+    except (apsw.Error, DatabaseError, NotFoundError) as error:
+        return _verify_without_databases(path, str(error), progress)
+
+
+def verify_archive(archive: Archive, progress: Progress, *, is_recorded: bool = True) -> VerifyReport:
+    """Prove every byte that the archive holds; the ledger then knows when each was last found good, unless not `is_recorded`."""
     report = VerifyReport(what="archive", path=str(archive.path))
     now = archive.now()
     _check_databases(archive, report)
@@ -27,20 +42,56 @@ def verify_archive(archive: Archive, progress: Progress) -> VerifyReport:
         for proved in prove_all(_expected(archive, containers, known), report, progress):
             if proved.expected.container:
                 good.append(proved.expected.path.name)
-            if len(good) >= PROVED_A_TRANSACTION:
+            if is_recorded and len(good) >= PROVED_A_TRANSACTION:
                 _remember(archive, good, now)
-        _remember(archive, good, now)
+        if is_recorded:
+            _remember(archive, good, now)
         for folder in (archive.containers, archive.originals, archive.pictures):
             for finding in find_extra(folder, _Below(known, folder.name)):
                 report.take(finding)
     progress.finish()
     if (archive.release / "SHA256SUMS").exists():
         _verify_own_release(archive, containers, report, progress)
-    with archive.ledger.transaction():
-        archive.ledger.drop_findings("verify")
-        for finding in report.listed:
-            archive.ledger.put_finding("verify", finding, os.fsencode(finding.path), now)
+    if is_recorded:
+        with archive.ledger.transaction():
+            archive.ledger.drop_findings("verify")
+            for finding in report.listed:
+                archive.ledger.put_finding("verify", finding, os.fsencode(finding.path), now)
     return report
+
+
+def _verify_without_databases(path: Path, fact: str, progress: Progress) -> VerifyReport:
+    """Nothing can be held to the ledger: containers are proved by their own records, the release by its list."""
+    report = VerifyReport(what="archive", path=str(path))
+    for name in ("catalogue.sqlite3", "ledger.sqlite3"):
+        for finding in _check_database(path / name):
+            report.take(finding)
+    if not report.counts:
+        report.take(Finding("bad-database", str(path), fact))
+    if (path / "containers").is_dir():
+        report.include(verify_containers(path / "containers", progress))
+    if (path / "release" / "SHA256SUMS").exists():
+        report.include(verify_release(path / "release", progress))
+    return report
+
+
+def _check_database(path: Path) -> Iterator[Finding]:
+    if not path.is_file():
+        yield Finding("missing", str(path), "there is no such database")
+        return
+    if not path.stat().st_size:
+        yield Finding("bad-database", str(path), "it is empty")
+        return
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            for row in connection.execute("PRAGMA integrity_check(20)"):
+                if row[0] != "ok":
+                    yield Finding("bad-database", str(path), str(row[0]))
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        yield Finding("bad-database", str(path), str(error))
 
 
 class _Below:
@@ -93,13 +144,19 @@ def _verify_own_release(archive: Archive, containers: list[Container], report: V
                 proved.add(name)
     last = archive.ledger.last_release()
     serial = last.serial if last and last.state == "done" else None
-    key = load_key(archive.key_file).public
-    inner = verify_release(archive.release, progress, trusted=key, last_serial=serial, already=frozenset(proved))
-    for finding in inner.listed:
-        report.take(finding)
-    report.files += inner.files
-    report.bytes += inner.bytes
-    report.facts += inner.facts
+    trusted = _own_key(archive, report)
+    report.include(verify_release(archive.release, progress, trusted=trusted, last_serial=serial, already=frozenset(proved)))
+
+
+def _own_key(archive: Archive, report: VerifyReport) -> PublicKey | None:
+    """The archive's own key; None where it lies in a safe: the release is then held to the public key that it brings."""
+    if not archive.key_file.exists():
+        return None
+    try:
+        return load_key(archive.key_file).public
+    except FonotecaError as error:
+        report.take(Finding("bad-signature", str(archive.key_file), error.message))
+        return None
 
 
 def _is_linked(archive: Archive, name: str) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from fonoteca.containers import ContainerName, FolderStore, Record, check_name, parse_aacid, parse_container_name, read_records
-from fonoteca.ground.errors import ContainerFormatError
-from fonoteca.ground.findings import Finding
+from fonoteca.ground.errors import AccessError, ContainerFormatError, NotFoundError
+from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.progress import Progress
 from fonoteca.integrity import Expected, PathSet, find_extra
 from fonoteca.workflows.verify import VerifyReport, prove_all
@@ -31,15 +31,39 @@ def verify_container(path: Path, progress: Progress) -> VerifyReport:
     return report
 
 
-def verify_into(report: VerifyReport, path: Path, progress: Progress) -> None:
-    """The same, added to a report."""
+def verify_containers(folder: Path, progress: Progress) -> VerifyReport:
+    """Prove every container in a folder of them; what belongs to none is extra."""
+    report = VerifyReport(what="containers", path=str(folder))
+    progress.start("verifying", None, "bytes")
+    children = sorted(folder.iterdir())
+    proved = {name for child in children if is_metadata_file(child) for name in verify_into(report, child, progress)}
+    for child in children:
+        if child.is_dir() and child.name not in proved:
+            fact = "there is no metadata file that names this data folder, so nothing in it can be proved"
+            report.take(Finding("missing", str(child), fact, None, child.name))
+        elif not child.is_dir() and not is_metadata_file(child):
+            report.take(Finding("extra", str(child), "it is no metadata file"))
+    progress.finish()
+    return report
+
+
+def is_metadata_file(path: Path) -> bool:
+    """Whether the name is that of a metadata file, ours or other people's."""
+    try:
+        return parse_container_name(path.name).kind == "metadata" and not path.is_dir()
+    except ContainerFormatError:
+        return False
+
+
+def verify_into(report: VerifyReport, path: Path, progress: Progress) -> set[str]:
+    """The same, added to a report; gives the names of the data folders that were proved."""
     name = parse_container_name(path.name)
     metadata = path if name.kind == "metadata" else _find_metadata(path, name)
     for finding in name.findings:
         report.take(finding)
     if metadata is None:
         report.take(Finding("missing", str(path), "there is no metadata file beside the data folder, so nothing can be proved"))
-        return
+        return set()
     folders: set[str] = {path.name} if name.kind == "data" else set()
     with PathSet() as known:
         for _ in prove_all(_expected(metadata, report, known, folders, progress), report, progress):
@@ -48,6 +72,7 @@ def verify_into(report: VerifyReport, path: Path, progress: Progress) -> None:
             if (metadata.parent / folder).is_dir():
                 for finding in find_extra(metadata.parent / folder, _Below(known, folder)):
                     report.take(msgspec.structs.replace(finding, container=folder))
+    return folders
 
 
 def _find_metadata(folder: Path, name: ContainerName) -> Path | None:
@@ -69,14 +94,24 @@ class _Below:
 
 def _expected(metadata: Path, report: VerifyReport, known: PathSet, folders: set[str], progress: Progress) -> Iterator[Expected]:
     store = FolderStore(metadata.parent)
-    with store.open(metadata.name) as file:
-        for record in read_records(file, metadata.name):
-            if isinstance(record, Finding):
-                report.take(record)
-            elif record.data_folder is not None:
-                yield from _member(metadata.parent, record, report, known, folders)
-    report.files += 1
-    report.bytes += metadata.stat().st_size
+    is_sound = True
+    try:
+        with store.open(metadata.name) as file:
+            for record in read_records(file, metadata.name):
+                if isinstance(record, Finding):
+                    report.take(msgspec.structs.replace(record, container=metadata.name))
+                    is_sound = is_sound and not counts_as_damage(record)
+                elif record.data_folder is not None:
+                    yield from _member(metadata.parent, record, report, known, folders)
+        size = metadata.stat().st_size
+    except (OSError, AccessError, NotFoundError) as error:
+        report.take(Finding("unreadable", str(metadata), f"it cannot be read: {error}", None, metadata.name))
+        return
+    if not size:
+        report.take(Finding("aac-frame", str(metadata), "the metadata file has no bytes", None, metadata.name))
+    elif is_sound:
+        report.files += 1
+        report.bytes += size
 
 
 def _member(parent: Path, record: Record, report: VerifyReport, known: PathSet, folders: set[str]) -> Iterator[Expected]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,20 +11,23 @@ from fonoteca.containers import parse_aacid
 from fonoteca.ground.errors import ContainerFormatError, FonotecaError, FormatError
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
+from fonoteca.ground.workers import count_cores
 from fonoteca.integrity import (
     Checksum,
     Expected,
     PathSet,
+    Proved,
     PublicKey,
     check_serial,
     find_extra,
     follow_rotations,
+    prove_files,
     read_checksums,
     read_public_key,
     verify_file,
 )
 from fonoteca.torrents import read_torrent
-from fonoteca.workflows.verify import VerifyReport, prove_all
+from fonoteca.workflows.verify import VerifyReport
 
 SIGNATURES = ("SHA256SUMS", "SHA256SUMS.minisig", "SHA256SUMS.sig", "release.json.minisig", "release.json.sig")
 
@@ -49,11 +51,16 @@ def verify_release(
         report.take(Finding("missing", str(sums), "there is no SHA256SUMS, so nothing can be proved"))
         return report
     progress.start("verifying", _total_bytes(folder), "bytes")
+    torrents = _Torrents(folder, report)
     with PathSet() as known:
         for name in SIGNATURES:
             known.add(name)
-        for _ in prove_all(_expected(folder, sums, report, known, already), report, progress):
-            pass
+        for outcome in prove_files(_expected(folder, sums, report, known, already), threads=count_cores(), on_bytes=progress.advance):
+            if isinstance(outcome, Finding):
+                report.take(torrents.explain(outcome))
+            else:
+                report.take_good(outcome)
+                torrents.compare(outcome)
         for finding in find_extra(folder, known):
             report.take(finding)
     progress.finish()
@@ -87,18 +94,19 @@ def _total_bytes(folder: Path) -> int | None:
 
 
 def _expected(folder: Path, sums: Path, report: VerifyReport, known: PathSet, already: frozenset[str]) -> Iterator[Expected]:
-    """A container at a time, with the sizes that its torrent gives, so that a cut file is told from a changed one."""
+    """Every listed file but those under names in `already`. Sizes are not known: the hash alone decides."""
     with open(sums, "rb") as file:
-        for parent, group in itertools.groupby(_good_lines(file, report), key=lambda line: line.path.rpartition("/")[0]):
-            container = parent.removeprefix("containers/") if parent.startswith("containers/") else None
-            sizes = _sizes(folder, container, report) if container else {}
-            for line in group:
-                known.add(line.path)
-                name = line.path.rpartition("/")[2]
-                if container and sizes and name not in sizes:
-                    report.take(Finding("bad-torrent", line.path, "the torrent of its folder does not list it", None, container))
-                if (container or line.path.removeprefix("containers/")) not in already:
-                    yield Expected(folder / line.path, sizes.get(name), line.sha256, _track_of(name), container)
+        for line in _good_lines(file, report):
+            known.add(line.path)
+            container = container_of(line.path)
+            if container not in already:
+                yield Expected(folder / line.path, None, line.sha256, _track_of(line.path.rpartition("/")[2]), container)
+
+
+def container_of(path: str) -> str | None:
+    """The data folder or metadata file that a path of a release belongs to."""
+    parts = path.split("/")
+    return parts[1] if parts[0] == "containers" and len(parts) > 1 else None
 
 
 def _good_lines(file, report: VerifyReport) -> Iterator[Checksum]:  # type: ignore[no-untyped-def]
@@ -109,17 +117,57 @@ def _good_lines(file, report: VerifyReport) -> Iterator[Checksum]:  # type: igno
             yield line
 
 
-def _sizes(folder: Path, container: str, report: VerifyReport) -> dict[str, int]:
-    path = folder / "torrents" / f"{container}.torrent"
-    try:
-        torrent = read_torrent(path.read_bytes())
-    except OSError as error:
-        report.take(Finding("bad-torrent", str(path), f"it cannot be read: {error.strerror}", None, container))
-        return {}
-    except FormatError as error:
-        report.take(Finding("bad-torrent", str(path), error.message, None, container))
-        return {}
-    return {file.path: file.size for file in torrent.files}
+class _Torrents:
+    """What the torrents say about the files of their containers, one container after the other."""
+
+    def __init__(self, folder: Path, report: VerifyReport) -> None:
+        self._folder, self._report = folder, report
+        self._container: str | None = None
+        self._sizes: dict[str, int] = {}
+        self._told: set[str] = set()
+
+    def compare(self, proved: Proved) -> None:
+        """A file with the right bytes must stand in the torrent with its size."""
+        expected = proved.expected
+        if expected.container is None or not self._open(expected.container):
+            return
+        told = self._sizes.get(expected.path.name)
+        if told != proved.size:
+            fact = "the torrent does not list it" if told is None else f"the torrent gives it {told} bytes, it has {proved.size}"
+            self._report.take(Finding("bad-torrent", str(expected.path), fact, expected.track, expected.container))
+
+    def explain(self, finding: Finding) -> Finding:
+        """A file with other bytes and another size than the torrent's was cut, or grew."""
+        if finding.code != "changed" or finding.container is None or not self._open(finding.container):
+            return finding
+        told = self._sizes.get(Path(finding.path).name)
+        try:
+            size = Path(finding.path).stat().st_size
+        except OSError:
+            return finding
+        if told is None or told == size:
+            return finding
+        how = "cut short" if size < told else "too long"
+        return msgspec.structs.replace(finding, code="wrong-size", fact=f"{how}: has {size} bytes, should have {told}")
+
+    def _open(self, container: str) -> bool:
+        if container != self._container:
+            self._container, self._sizes = container, {}
+            path = self._folder / "torrents" / f"{container}.torrent"
+            try:
+                torrent = read_torrent(path.read_bytes())
+            except OSError as error:
+                self._tell(path, f"it cannot be read: {error.strerror}", container)
+            except FormatError as error:
+                self._tell(path, error.message, container)
+            else:
+                self._sizes = {file.path: file.size for file in torrent.files}
+        return bool(self._sizes)
+
+    def _tell(self, path: Path, fact: str, container: str) -> None:
+        if container not in self._told:
+            self._told.add(container)
+            self._report.take(Finding("bad-torrent", str(path), fact, None, container))
 
 
 def _track_of(name: str) -> str | None:
