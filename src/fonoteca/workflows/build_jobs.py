@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
 
-from fonoteca.audio import make_picture, picture_block
-from fonoteca.catalogue import picture_id_of
+from fonoteca.audio import make_picture, picture_block, pictures_of_patch
 from fonoteca.ground.things import Picture
 from fonoteca.integrity import Member, PlannedContainer, PlannedMember, Source
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.build_records import added_comments, carried_comments
 from fonoteca.workflows.members import MadeMember, MemberJob
+from fonoteca.workflows.picture_shelf import shelf_of
 
 
 class JobMaker:
@@ -48,14 +47,16 @@ class JobMaker:
             id=member.id, action=member.action, paths=self._places(source), sha256=source.sha256, format=source.format,  # type: ignore[arg-type]
             additions=comments,
             opus_kbits=self.rates.get(self.planned.tier), serial=int.from_bytes(hashlib.sha256(member.id.encode()).digest()[:4], "big"),
-            loudness_lufs=source.loudness_lufs,
+            loudness_lufs=source.loudness_lufs, pictures=shelf_of(self.archive, source.pictures),
+            strip_pictures=not self.archive.settings.covers.embed,
         )  # fmt: skip
 
     def _restore(self, member: PlannedMember) -> MemberJob:
         old = self.archive.ledger.member(member.replaces or "")
         assert old is not None and old.source_sha256
         place = os.fsencode(self.archive.containers / old.container / old.aacid)
-        return MemberJob(id=member.id, action="restore", paths=(place,), sha256=old.source_sha256, patch=old.patch)
+        pictures = shelf_of(self.archive, [picture.sha256 for picture in pictures_of_patch(old.patch or b"")])
+        return MemberJob(id=member.id, action="restore", paths=(place,), sha256=old.source_sha256, patch=old.patch, pictures=pictures)
 
     def _places(self, source: Source) -> tuple[bytes, ...]:
         """Where the bytes may be: the kept copy, the place they came from, other places with the same bytes."""
@@ -83,14 +84,7 @@ def facts_of(old: Member) -> MadeMember:
     )  # fmt: skip
 
 
-def find_picture(archive: Archive, sha256: str) -> Picture | None:
-    """A cover by its SHA-256, from its container or from where it waits for one."""
-    id = picture_id_of(sha256)
-    held = archive.ledger.current_member(id, "cover")
-    places: list[Path] = [archive.picture_file(id)]
-    if held:
-        places.insert(0, archive.containers / held.container / held.aacid)
-    for place in places:
-        if place.is_file():
-            return make_picture(place.read_bytes())
-    return None
+def find_picture(archive: Archive, sha256: str, kind: int = 3, description: str = "") -> Picture | None:
+    """A cover by its SHA-256, None where it is not to be had whole."""
+    content = shelf_of(archive, [sha256]).find(sha256)
+    return make_picture(content, kind, description) if content is not None else None

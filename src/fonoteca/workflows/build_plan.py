@@ -11,6 +11,7 @@ from itertools import groupby
 
 import msgspec
 
+from fonoteca.audio import pictures_of_patch
 from fonoteca.catalogue import picture_id_of
 from fonoteca.containers import make_aacid
 from fonoteca.integrity import PlannedContainer, PlannedMember
@@ -33,6 +34,11 @@ DELETE FROM choices;
 
 _REPLACED = """SELECT DISTINCT held_container FROM choices WHERE held_container IS NOT NULL AND (NOT is_settled OR refusal <> '')"""
 _TO_MAKE = f"""refusal = '' AND (held_container IS NULL OR held_container IN ({_REPLACED}))"""
+
+
+_HELD_PATCHES = """SELECT m.patch, c.is_public, c.popularity FROM choices c JOIN members m ON m.aacid = c.held_aacid
+    WHERE c.content = 'audio' AND c.refusal = '' AND c.action IN ('link', 'restore') AND m.patch IS NOT NULL"""
+"""What restores a file as it came, also after another file with other covers was added in its place."""
 
 
 class BuildPlan(msgspec.Struct, kw_only=True):
@@ -93,7 +99,7 @@ def _gather_audio(archive: Archive) -> None:
 
 
 def _gather_covers(archive: Archive) -> None:
-    """A picture is public as soon as one public track shows it; one that nothing shows any more is dropped."""
+    """A picture is public as soon as one public track shows it, or had it; one that nothing shows any more is dropped."""
     execute = archive.ledger.connection.execute
     uses = """SELECT s.pictures, c.is_public, c.popularity FROM choices c JOIN sources s ON s.track_id = c.id AND s.state = 'kept'
         WHERE c.content = 'audio' AND c.refusal = '' AND s.pictures <> '[]'"""
@@ -102,6 +108,9 @@ def _gather_covers(archive: Archive) -> None:
     for listed, is_public, popularity in archive.ledger.rows(uses):
         for sha256 in msgspec.json.decode(listed, type=list[str]):
             execute(put, (picture_id_of(sha256), is_public, popularity))
+    for patch, is_public, popularity in archive.ledger.rows(_HELD_PATCHES):
+        for picture in pictures_of_patch(patch):
+            execute(put, (picture_id_of(picture.sha256), is_public, popularity))
     _match_with_held(archive, "cover", "no track shows it")
     for (id,) in execute("SELECT id FROM choices WHERE content = 'cover' AND held_aacid IS NULL").fetchall():
         file = archive.picture_file(str(id))

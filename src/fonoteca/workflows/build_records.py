@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from fonoteca.audio import picard_to_vorbis
+from fonoteca.audio import picard_to_vorbis, pictures_of_patch
 from fonoteca.catalogue import TrackRecord
 from fonoteca.integrity import Source
 from fonoteca.rights import Decision, attribution_line
@@ -41,6 +41,7 @@ def audio_metadata(
             "format": source.format if source else None,
             "essence_sha256": made.essence_sha256 or (source.essence_sha256 if source else None),
             "can_be_restored": not is_encoded,
+            **_taken_out(made.patch),
         },
         "encoder": made.encoder,
         "duration_ms": track.duration_ms,
@@ -91,8 +92,14 @@ def rights_facts(track: TrackRecord, decision: Decision) -> dict[str, Any]:
 
 def patch_metadata(id: str, aacid: str, patch: bytes, original_sha256: str, replaces: str | None) -> dict[str, Any]:
     """The metadata of a patch record: with it the member `member` becomes the file as it came."""
-    told = {"id": id, "member": aacid, "original_sha256": original_sha256, "patch": base64.b64encode(patch).decode()}
+    told = {"id": id, "member": aacid, "original_sha256": original_sha256, "patch": base64.b64encode(patch).decode(), **_taken_out(patch)}
     return told | ({"replaces": [replaces]} if replaces else {})
+
+
+def _taken_out(patch: bytes | None) -> dict[str, list[str]]:
+    """The pictures that the file had and has no more, by SHA-256: members of a covers container, which the patch needs."""
+    hashes = [picture.sha256 for picture in pictures_of_patch(patch)] if patch else []
+    return {"pictures_taken_out": list(dict.fromkeys(hashes))} if hashes else {}
 
 
 def added_comments(track: TrackRecord, source: Source) -> tuple[tuple[str, str], ...]:

@@ -10,15 +10,16 @@ from typing import Any
 
 import msgspec
 
-from fonoteca.audio import apply_patch, retag_ogg
+from fonoteca.audio import apply_patch, pictures_of_patch, retag_ogg
 from fonoteca.catalogue import FileRow, TrackRecord
-from fonoteca.ground.errors import AudioFormatError, FonotecaError, NotFoundError, UsageError
+from fonoteca.ground.errors import FonotecaError, FormatError, NotFoundError, UsageError
 from fonoteca.ground.files import open_atomically, reflink_or_copy, write_atomically
-from fonoteca.ground.things import OGG_FORMATS
+from fonoteca.ground.things import OGG_FORMATS, Picture
 from fonoteca.integrity import Member
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.build_jobs import find_picture
 from fonoteca.workflows.build_records import rights_facts, suffix_of
+from fonoteca.workflows.picture_shelf import PictureShelf, shelf_of
 from fonoteca.workflows.publish import count_left_out
 from fonoteca.workflows.rights_policy import decide_rights
 
@@ -117,11 +118,11 @@ def get_track(archive: Archive, text: str, target: Path | None, *, original: boo
     row = next(row for row in archive.catalogue.files_of(id) if row.aacid == member.aacid)
     path = _target(target, track, suffix_of(row.format))
     place = archive.containers / member.container / member.aacid
-    pictures = [picture for sha256 in track.pictures if (picture := find_picture(archive, sha256))]
+    pictures = _covers(archive, track, member)
     if row.format in OGG_FORMATS and pictures:
         try:
             tagged = retag_ogg(place.read_bytes(), (), pictures, path=str(place))
-        except AudioFormatError:
+        except FormatError:
             pass
         else:
             with open_atomically(path) as file:
@@ -129,6 +130,18 @@ def get_track(archive: Archive, text: str, target: Path | None, *, original: boo
             return path
     reflink_or_copy(place, path)
     return path
+
+
+def _covers(archive: Archive, track: TrackRecord, member: Member) -> list[Picture]:
+    """The covers to embed: those taken out of the file, with the kind and words that they had there; then what else the track shows."""
+    taken = pictures_of_patch(member.patch) if member.patch else ()
+    found = [find_picture(archive, one.sha256, one.kind, one.description) for one in taken]
+    found += [find_picture(archive, sha256) for sha256 in track.pictures if sha256 not in {one.sha256 for one in taken}]
+    return [picture for picture in found if picture]
+
+
+def _shelf(archive: Archive, patch: bytes) -> PictureShelf:
+    return shelf_of(archive, [picture.sha256 for picture in pictures_of_patch(patch)])
 
 
 def _get_original(archive: Archive, track: TrackRecord, member: Member | None, target: Path | None) -> Path:
@@ -140,7 +153,7 @@ def _get_original(archive: Archive, track: TrackRecord, member: Member | None, t
         return path
     if member is not None and member.patch is not None:
         content = (archive.containers / member.container / member.aacid).read_bytes()
-        write_atomically(path, apply_patch(content, member.patch))
+        write_atomically(path, apply_patch(content, member.patch, _shelf(archive, member.patch).find))
         return path
     kept = next((other.original for other in archive.ledger.sources_of_track(track.id) if other.original), None)
     if kept:

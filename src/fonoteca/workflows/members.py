@@ -128,9 +128,7 @@ def _as_it_came(job: MemberJob, path: bytes, content: bytes, digest: str) -> Mad
 def _retag(job: MemberJob, path: bytes) -> MadeMember:
     content = Path(os.fsdecode(path)).read_bytes()
     try:
-        tagged = retag_ogg(
-            content, job.additions, path=show_path(path), strip_pictures=job.strip_pictures, find_picture=job.pictures.find
-        )
+        tagged = retag_ogg(content, job.additions, path=show_path(path), strip_pictures=job.strip_pictures, find_picture=job.pictures.find)
     except FormatError:
         return _as_it_came(job, path, content, hashlib.sha256(content).hexdigest())
     if tagged.source_sha256 != job.sha256:
