@@ -149,9 +149,12 @@ class Ledger:
         return next(((row[0], row[1]) for row in self.rows("SELECT build, started_second FROM builds WHERE state = 'running'")), None)
 
     def first_free_second(self) -> int:
-        """A second later than that of every container there is or was planned."""
+        """A second later than that of every container there is or is planned.
+
+        A build that made nothing takes no second: a killed one that is finished ends with such a second look.
+        """
         statement = """SELECT max(coalesce((SELECT max(second) FROM containers), 0), coalesce((SELECT max(b.started_second + p.number)
-            FROM builds b JOIN planned_containers p USING (build)), 0), coalesce((SELECT max(started_second) FROM builds), 0)) + 1"""
+            FROM builds b JOIN planned_containers p USING (build)), 0)) + 1"""
         return int(next(self.rows(statement))[0])
 
     def start_build(self, second: int) -> int:
