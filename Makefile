@@ -29,10 +29,10 @@ demo: venv
 	$(BIN)/python tools/demo.py
 
 test: check programs
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"
 
 test-all: check programs
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 check: venv
 	$(BIN)/ruff format --check $(SOURCES)
