@@ -30,11 +30,20 @@ def fonoteca_command(*arguments: str | Path) -> list[str]:
 
 
 def run_fonoteca(
-    *arguments: str | Path, status: int | None = 0, timeout: float = 120, cwd: Path | None = None, **more: str
+    *arguments: str | Path,
+    status: int | None = 0,
+    timeout: float = 120,
+    cwd: Path | None = None,
+    under: tuple[str, ...] = (),
+    **more: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end; fails unless the exit status is `status` (None: whatever comes). `more` goes into the environment."""
+    """Run one command to its end; fails unless the exit status is `status` (None: whatever comes). `more` goes into the environment.
+
+    `under` is a command to run it under.
+    """
     done = subprocess.run(
-        fonoteca_command(*arguments), capture_output=True, text=True, errors="replace", timeout=timeout, cwd=cwd, env=environment(**more)
+        [*under, *fonoteca_command(*arguments)], capture_output=True, text=True, errors="replace", timeout=timeout, cwd=cwd,
+        env=environment(**more),
     )  # fmt: skip
     if status is not None:
         told = f"fonoteca {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -42,9 +51,9 @@ def run_fonoteca(
     return done
 
 
-def run_json(*arguments: str | Path, status: int | None = 0, **more: str) -> Any:
+def run_json(*arguments: str | Path, status: int | None = 0, under: tuple[str, ...] = (), **more: str) -> Any:
     """The result that a command prints with --json."""
-    return json.loads(run_fonoteca(*arguments, "--json", status=status, **more).stdout)
+    return json.loads(run_fonoteca(*arguments, "--json", status=status, under=under, **more).stdout)
 
 
 @functools.cache

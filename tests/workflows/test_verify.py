@@ -263,7 +263,7 @@ def test_no_other_command_goes_on_without_its_ledger(published: Path) -> None:
     assert not (published / "ledger.sqlite3").exists()
 
 
-def _without_rights(command: list[str]) -> list[str]:
+def without_rights(command: list[str]) -> list[str]:
     """As somebody to whom permissions apply, even where the tests run as root."""
     if os.geteuid():
         return command
@@ -279,7 +279,7 @@ def test_what_nobody_may_write_to_can_be_read_and_proved(published: Path, comman
         folder.chmod(0o555)
     try:
         done = subprocess.run(
-            _without_rights(fonoteca_command(*command)), cwd=published, env=environment(), capture_output=True, text=True, timeout=60
+            without_rights(fonoteca_command(*command)), cwd=published, env=environment(), capture_output=True, text=True, timeout=60
         )  # fmt: skip
     finally:
         for folder in folders:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from fonoteca.ground.errors import UsageError, translate_os_errors
+from fonoteca.ground.errors import NotFoundError, UsageError, translate_os_errors
 from fonoteca.ground.files import sync_folder
 from fonoteca.ground.progress import Progress
 from fonoteca.integrity import Checksum, Container, checksum_line, load_key, sign_file, write_checksums
@@ -26,6 +26,7 @@ from fonoteca.workflows.release_files import ReleaseWriter
 
 CHECKSUMS = "SHA256SUMS"
 SIGNED = (CHECKSUMS, "release.json")
+PAGES = ("README.txt", "index.html", "release.json")
 
 
 class PublishReport(msgspec.Struct, kw_only=True):
@@ -70,7 +71,12 @@ def _make(archive: Archive, containers: list[Container], report: PublishReport, 
     report.torrents = writer.torrents
     content_sha256 = _content_of(archive, content, containers)
     last = archive.ledger.last_release()
-    if last and last.state == "done" and last.content_sha256 == content_sha256 and _stands(archive, last.checksums_sha256):
+    if (
+        last
+        and last.state == "done"
+        and last.content_sha256 == content_sha256
+        and _stands(archive, last.checksums_sha256, content, containers)
+    ):
         shutil.rmtree(staged)
         report.serial = last.serial
         progress.finish()
@@ -122,12 +128,24 @@ def _content_of(archive: Archive, content: dict[str, str], containers: list[Cont
     return digest.hexdigest()
 
 
-def _stands(archive: Archive, checksums_sha256: str) -> bool:
+def _stands(archive: Archive, checksums_sha256: str, content: dict[str, str], containers: list[Container]) -> bool:
+    """Whether the release folder still holds what it lists, by name and number; `verify` proves the bytes."""
     path = archive.release / CHECKSUMS
     if not path.is_file():
         return False
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == checksums_sha256
+        if hashlib.file_digest(file, "sha256").hexdigest() != checksums_sha256:
+            return False
+    names = [*content, *PAGES, *(name + ending for name in SIGNED for ending in (".sig", ".minisig"))]
+    names += [f"containers/{one.metadata_file}" for one in containers]
+    if not all((archive.release / name).is_file() for name in names):
+        return False
+    return all(_is_linked(archive, one) for one in containers if one.data_folder)
+
+
+def _is_linked(archive: Archive, container: Container) -> bool:
+    folder = archive.release / "containers" / (container.data_folder or "")
+    return folder.is_dir() and sum(1 for _ in os.scandir(folder)) == container.member_count
 
 
 def _checksums(archive: Archive, content: dict[str, str], containers: list[Container]) -> Iterator[Checksum]:
@@ -150,23 +168,34 @@ def _link_containers(archive: Archive, containers: list[Container], progress: Pr
     target = archive.release / "containers"
     target.mkdir(parents=True, exist_ok=True)
     for container in containers:
-        if container.data_folder and not (target / container.data_folder).is_dir():
-            _link_folder(archive.containers / container.data_folder, target / container.data_folder)
+        if container.data_folder and not _is_linked(archive, container):
+            _link_folder(archive, container, target / container.data_folder)
         if not (target / container.metadata_file).exists():
-            os.link(archive.containers / container.metadata_file, target / container.metadata_file)
+            _link(archive.containers / container.metadata_file, target / container.metadata_file)
         progress.advance()
     sync_folder(target)
 
 
-def _link_folder(source: Path, target: Path) -> None:
+def _link_folder(archive: Archive, container: Container, target: Path) -> None:
+    """The members that the ledger knows, and no other; what is lost from the release comes back."""
     partial = target.with_name(target.name + ".partial")
+    if target.is_dir():
+        os.rename(target, partial)
     partial.mkdir(exist_ok=True)
-    with os.scandir(source) as entries:
-        for entry in entries:
-            if not (partial / entry.name).exists():
-                os.link(entry.path, partial / entry.name)
+    source = archive.containers / (container.data_folder or "")
+    for member in archive.ledger.members_of(container.name):
+        if not (partial / member.aacid).exists():
+            _link(source / member.aacid, partial / member.aacid)
     sync_folder(partial)
     os.rename(partial, target)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError as error:
+        hint = "fonoteca verify names everything that is missing; take it from an earlier release or a mirror."
+        raise NotFoundError(f"{source} is missing, so it cannot be published", hint) from error
 
 
 def _put_in_place(archive: Archive, staged: Path) -> None:

@@ -1,0 +1,344 @@
+"""What a release holds and says: torrents, lists, serial numbers, what is left out, how containers are cut and named."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+import struct
+import subprocess
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from commands import FREE_ART, make_archive, run_fonoteca, run_json, set_settings, write_plays
+from test_verify import without_rights
+
+from fonoteca.containers import parse_aacid, parse_container_name
+from fonoteca.torrents import read_torrent
+from generated_music import ogg_checksum, write_small_files
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty small files with known plays, four of them without a licence, in containers of a few members each."""
+    root = tmp_path_factory.mktemp("many")
+    files = write_small_files(root / "source", 60, seed=3)
+    settings = {"torrent_size": '"2 kB"', "data_size": '"60 kB"', "hybrid_metadata": "true", "private": "true", "cut_off": "0.0",
+                "trackers": '["udp://one.example:6969", "https://two.example/announce"]', "web_seeds": '["https://seed.example/x"]',
+                "url": '"https://music.example/archive"'}  # fmt: skip
+    archive = make_archive(root / "archive", **settings)
+    plays = write_plays(root / "plays.csv", {path: 2000 * (number + 1) for number, path in enumerate(files)})
+    run_fonoteca("add", root / "source", "--plays", plays, "--archive", archive)
+    run_fonoteca("build", "--archive", archive)
+    run_fonoteca("publish", "--archive", archive)
+    return archive
+
+
+def records(release: Path, collection: str = "") -> Iterator[dict[str, Any]]:
+    for path in sorted((release / "containers").glob(f"*{collection}*.zst")):
+        lines = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
+        yield from (json.loads(line) for line in lines.splitlines())
+
+
+def test_torrents_say_what_the_settings_say(many: Path) -> None:
+    for path in (many / "release" / "torrents").iterdir():
+        content = path.read_bytes()
+        assert b"7:privatei1e" in content
+        for said in (b"udp://one.example:6969", b"https://two.example/announce", b"https://seed.example/x/"):
+            assert said in content
+        assert b"https://music.example/archive/containers/" in content
+
+
+def test_every_torrent_and_every_folder_is_within_its_limit(many: Path) -> None:
+    torrents = [path for path in (many / "release" / "torrents").iterdir() if "_data__" in path.name]
+    assert len(torrents) >= 6
+    for path in torrents:
+        torrent = read_torrent(path.read_bytes())
+        assert path.stat().st_size <= 2_000, path
+        assert sum(file.size for file in torrent.files) <= 60_000
+
+
+def test_containers_are_as_full_as_the_limits_allow(many: Path) -> None:
+    """Not one member each: a container with half of what two could hold is the exception."""
+    folders = [path for path in (many / "release" / "containers").iterdir() if path.is_dir()]
+    counts = [len(list(folder.iterdir())) for folder in folders]
+    assert median(counts) >= 4
+
+
+def test_torrents_list_what_lies_in_the_folder_and_hash_to_its_bytes(many: Path) -> None:
+    containers = many / "release" / "containers"
+    for path in (many / "release" / "torrents").iterdir():
+        torrent = read_torrent(path.read_bytes())
+        place = containers / torrent.name
+        paths = [place / file.path for file in torrent.files] if place.is_dir() else [place]
+        assert sorted(paths) == (sorted(place.iterdir()) if place.is_dir() else [place])
+        content = b"".join(file.read_bytes() for file in paths)
+        pieces = b"".join(
+            hashlib.sha1(content[start : start + torrent.piece_length]).digest() for start in range(0, len(content), torrent.piece_length)
+        )
+        assert pieces in path.read_bytes()
+
+
+def test_ranges_of_a_collection_never_overlap_and_the_popular_come_first(many: Path) -> None:
+    spans = defaultdict(list)
+    for path in (many / "release" / "containers").iterdir():
+        name = parse_container_name(path.name)
+        spans[name.collection, name.kind].append((name.first, name.last))
+    assert len(spans["test_original_files", "data"]) >= 6
+    for ranges in spans.values():
+        assert all(before[1] < after[0] for before, after in pairwise(sorted(ranges)))
+    scores = defaultdict(list)
+    for record in records(many / "release", "original_files"):
+        scores[record["data_folder"]].append(record["metadata"]["popularity"])
+    by_time = [scores[folder] for folder in sorted(scores)]
+    assert all(min(before) >= max(after) for before, after in pairwise(by_time))
+
+
+def test_records_stand_in_the_order_of_their_names(many: Path) -> None:
+    for path in (many / "release" / "containers").glob("*.zst"):
+        lines = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout.splitlines()
+        aacids = [json.loads(line)["aacid"] for line in lines]
+        assert aacids == sorted(aacids)
+        span = parse_container_name(path.name)
+        assert all(span.first <= parse_aacid(aacid).timestamp <= span.last for aacid in aacids)
+
+
+def test_nothing_without_a_licence_is_in_the_release(many: Path) -> None:
+    told = run_json("publish", "--dry-run", "--archive", many)
+    assert told["left_out"] == {"no known rights statement": 6}
+    dark = [path for path in (many / "containers").rglob("*") if "_dark_" in path.name and path.is_file() and path.suffix != ".zst"]
+    assert len(dark) == 6
+    bytes_of_release = b"".join(path.read_bytes() for path in sorted((many / "release").rglob("*")) if path.is_file())
+    for member in dark:
+        content = member.read_bytes()
+        assert content[-150:-50] not in bytes_of_release
+        assert member.name.encode() not in bytes_of_release
+    assert b"_dark_" not in bytes_of_release
+    left_out = json.loads((many / "release" / "release.json").read_text())["left_out"]
+    assert left_out == {"no known rights statement": 6}
+
+
+def test_torrents_json_has_the_fields_that_mirrors_read(many: Path) -> None:
+    entries = json.loads((many / "release" / "torrents.json").read_text())
+    fields = ["url", "top_level_group_name", "group_name", "display_name", "added_to_torrents_list_at", "is_metadata", "btih",
+              "magnet_link", "torrent_size", "num_files", "data_size", "aa_currently_seeding", "obsolete", "embargo", "seeders",
+              "leechers", "completed", "stats_scraped_at", "partially_broken", "random"]  # fmt: skip
+    torrents = {path.name for path in (many / "release" / "torrents").iterdir()}
+    assert {entry["display_name"] + ".torrent" for entry in entries} == torrents
+    for entry in entries:
+        assert list(entry) == fields
+        assert entry["magnet_link"].startswith(f"magnet:?xt=urn:btih:{entry['btih']}")
+        assert entry["obsolete"] is False
+
+
+def test_the_feed_parses_and_has_an_item_a_torrent(many: Path) -> None:
+    feed = ElementTree.parse(many / "release" / "feed.xml").getroot()
+    items = feed.findall("channel/item")
+    assert len(items) == len(list((many / "release" / "torrents").iterdir()))
+    assert all(item.find("enclosure").get("url").startswith("https://music.example/archive/torrents/") for item in items)  # type: ignore[union-attr]
+
+
+def test_the_index_page_is_well_formed_and_every_link_leads_somewhere(many: Path) -> None:
+    class Links(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.found: list[str] = []
+            self.open: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.found += [value for name, value in attrs if name in ("href", "src") and value]
+            if tag not in ("meta", "link"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+    page = Links()
+    page.feed((many / "release" / "index.html").read_text())
+    assert not page.open
+    assert len(page.found) > 10
+    assert all((many / "release" / link).is_file() for link in page.found)
+
+
+def test_publish_reads_no_container(many: Path, tmp_path: Path) -> None:
+    """Nobody may read a byte below containers/ while it publishes; links need no reading."""
+    archive = tmp_path / "archive"
+    subprocess.run(["cp", "-a", many, archive], check=True)
+    shutil.rmtree(archive / "release")
+    files = [path for path in (archive / "containers").rglob("*") if path.is_file()]
+    for path in files:
+        path.chmod(0)
+    run_under = without_rights(["python", "-c", "import sys; open(sys.argv[1], 'rb')", str(files[0])])
+    assert subprocess.run(run_under, capture_output=True).returncode, "the test cannot take away the right to read"
+    told = run_json("publish", "--archive", archive, under=tuple(without_rights([])))
+    assert told["is_new"]
+    for path in files:
+        path.chmod(0o644)
+    assert run_json("verify", archive)["counts"] == {}
+
+
+def test_serial_numbers_grow_by_one_and_a_release_with_nothing_new_stands(published: Path) -> None:
+    again = run_fonoteca("publish", "--archive", published).stdout
+    assert "nothing new: release 1 stands" in again
+    assert run_json("publish", "--archive", published)["serial"] == 1
+    before = hashlib.sha256((published / "release" / "SHA256SUMS").read_bytes()).hexdigest()
+    set_settings(published, private="true")
+    told = run_json("publish", "--archive", published)
+    assert (told["serial"], told["is_new"]) == (2, True)
+    release = json.loads((published / "release" / "release.json").read_text())
+    assert (release["serial"], release["checksums_of_release_before"]) == (2, before)
+    assert "serial:2 file:SHA256SUMS" in (published / "release" / "SHA256SUMS.minisig").read_text()
+    assert run_json("verify", published)["counts"] == {}
+
+
+@pytest.mark.parametrize("lost", ["index.html", "torrents", "a metadata file", "a member", "a data folder", "SHA256SUMS.sig", "all"])
+def test_what_is_lost_from_a_release_comes_back(published: Path, lost: str) -> None:
+    containers = published / "release" / "containers"
+    folder = next(path for path in sorted(containers.iterdir()) if path.is_dir())
+    place = {"a metadata file": next(containers.glob("*.zst")), "a member": next(folder.iterdir()), "a data folder": folder,
+             "all": published / "release"}.get(lost, published / "release" / lost)  # fmt: skip
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    run_fonoteca("publish", "--archive", published)
+    assert run_json("verify", published)["counts"] == {}
+
+
+@pytest.mark.parametrize("is_metadata", [False, True])
+def test_what_is_not_there_is_never_listed(published: Path, is_metadata: bool) -> None:
+    """A member was lost from containers/: nothing is published instead of a list that lies."""
+    shutil.rmtree(published / "release")
+    files = sorted(path for path in (published / "containers").rglob("*") if path.is_file())
+    place = next(path for path in files if (path.suffix == ".zst") == is_metadata)
+    place.unlink()
+    said = run_fonoteca("publish", "--archive", published, status=1).stderr
+    assert place.name in said and "verify" in said
+    assert not (published / "release" / "SHA256SUMS").exists()
+
+
+def test_what_somebody_put_beside_the_members_is_not_published(published: Path) -> None:
+    shutil.rmtree(published / "release")
+    folder = next(path for path in (published / "containers").iterdir() if path.is_dir())
+    (folder / "private letter").write_text("dear")
+    run_fonoteca("publish", "--archive", published)
+    assert not list((published / "release").rglob("private letter"))
+
+
+# patches: restored with docs/formats/patch.md alone, by a reader that shares nothing with ours but the dictionary
+
+
+def _number(plain: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        value |= (plain[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if plain[at - 1] < 128:
+            return value, at
+
+
+def _page(head: bytes, flags: int, granule: int, sequence: int, lacing: bytes, body: bytes) -> bytes:
+    page = struct.pack("<4sBBq", b"OggS", 0, flags, granule) + head[14:18] + struct.pack("<II", sequence, 0) + bytes([len(lacing)]) + lacing
+    page += body
+    return page[:22] + struct.pack("<I", ogg_checksum(page)) + page[26:]
+
+
+def restore(member: bytes, patch: bytes, dictionary: bytes) -> bytes:
+    """Kind 1, mode 0 of docs/formats/patch.md."""
+    assert patch[:5] == b"FPT\x01\x01" and patch[41] == 0
+    plain = zlib.decompressobj(-15, dictionary).decompress(patch[42:])
+    kept, at = _number(plain, 0)
+    count, at = _number(plain, at)
+    fronts = []
+    for _ in range(count):
+        values = plain[at]
+        granule, at = _number(plain, at + 1)
+        fronts.append((values, granule >> 1 ^ -(granule & 1)))
+    pages, at = [], 0
+    while at < len(member):
+        lacing = member[at + 27 : at + 27 + member[at + 26]]
+        pages.append((member[at : at + 27], lacing, member[at + 27 + len(lacing) :][: sum(lacing)]))
+        at += 27 + len(lacing) + sum(lacing)
+    packet, carrying = b"", 0
+    for _, lacing, body in pages[1:]:
+        carrying += 1
+        end = next((place for place, value in enumerate(lacing) if value < 255), None)
+        size = sum(lacing) if end is None else sum(lacing[: end + 1])
+        packet += body[:size]
+        if end is not None:
+            break
+    head, tail_lacing, tail = pages[carrying][0], lacing[end + 1 :], body[size:]  # type: ignore[operator]
+    comments_at = (7 if packet[:1] == b"\x03" else 8) + 4 + int.from_bytes(packet[7 if packet[:1] == b"\x03" else 8 :][:4], "little")
+    total, cut = int.from_bytes(packet[comments_at : comments_at + 4], "little"), comments_at + 4
+    ends = [cut]
+    for _ in range(total):
+        ends.append(ends[-1] + 4 + int.from_bytes(packet[ends[-1] : ends[-1] + 4], "little"))
+    old = packet[:comments_at] + struct.pack("<I", kept) + packet[cut : ends[kept]] + packet[ends[-1] :]
+    lacing = b"\xff" * (len(old) // 255) + bytes([len(old) % 255])
+    first = int.from_bytes(pages[1][0][18:22], "little")
+    out, done = [b"".join(pages[0])], 0
+    for place, (values, granule) in enumerate(fronts):
+        out.append(_page(head, 0 if place == 0 else 1, granule, first + place, lacing[:values], old[done : done + sum(lacing[:values])]))
+        done, lacing = done + sum(lacing[:values]), lacing[values:]
+    granule = struct.unpack("<q", head[6:14])[0]
+    flags = (head[5] & ~1) | (1 if fronts else 0)
+    out.append(_page(head, flags, granule, first + count, lacing + tail_lacing, old[done:] + tail))
+    step = count + 1 - carrying
+    for head, lacing, body in pages[carrying + 1 :]:
+        sequence = int.from_bytes(head[18:22], "little") + step
+        out.append(_page(head, head[5], struct.unpack("<q", head[6:14])[0], sequence, lacing, body) if step else head + lacing + body)
+    restored = b"".join(out)
+    assert len(restored) == int.from_bytes(patch[37:41], "little") and hashlib.sha256(restored).digest() == patch[5:37]
+    return restored
+
+
+def test_patches_restore_every_kept_file_by_their_page_alone(music: Path, tmp_path: Path) -> None:
+    from fonoteca.audio import patch_recipe
+
+    dictionary = patch_recipe._DICTIONARY
+    page = (Path(__file__).parents[2] / "docs" / "formats" / "patch.md").read_text()
+    assert hashlib.sha256(dictionary).hexdigest() in page
+    sources = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in music.rglob("*.ogg")}
+    archive = make_archive(tmp_path / "archive")
+    run_fonoteca("add", music, "--check", "structure", "--rights", FREE_ART, "--archive", archive)
+    run_fonoteca("build", "--archive", archive)
+    run_fonoteca("publish", "--archive", archive)
+    release = archive / "release"
+    places = {record["aacid"]: release / "containers" / record["data_folder"] / record["aacid"] for record in records(release, "original")}
+    patches = [record["metadata"] for record in records(release, "patches_records")]
+    kept = {record["aacid"] for record in records(release, "original") if record["metadata"]["made_by"] == "retag"}
+    assert {patch["member"] for patch in patches} == kept
+    assert len(patches) >= 14
+    sizes = []
+    for patch in patches:
+        content = base64.b64decode(patch["patch"])
+        sizes.append(len(content))
+        restored = restore(places[patch["member"]].read_bytes(), content, dictionary)
+        assert restored == sources[patch["original_sha256"]].read_bytes()
+    assert median(sizes) <= 150
+
+
+def test_each_cover_is_once_in_a_container_of_its_own(music: Path, tmp_path: Path) -> None:
+    from fonoteca.audio import make_picture, retag_ogg
+
+    picture = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+    (tmp_path / "source").mkdir()
+    for name in ("Congratulations", "training", "menu"):
+        content = (music / "amoebax-data" / "music" / f"{name}.ogg").read_bytes()
+        tagged = retag_ogg(content, (), [make_picture(picture)], path=name)
+        (tmp_path / "source" / f"{name}.ogg").write_bytes(b"".join(tagged.parts))
+    archive = make_archive(tmp_path / "archive")
+    run_fonoteca("add", tmp_path / "source", "--check", "structure", "--rights", FREE_ART, "--archive", archive)
+    run_fonoteca("build", "--archive", archive)
+    run_fonoteca("publish", "--archive", archive)
+    covers = list(records(archive / "release", "covers_files"))
+    assert [record["metadata"]["sha256"] for record in covers] == [hashlib.sha256(picture).hexdigest()]
+    member = archive / "release" / "containers" / covers[0]["data_folder"] / covers[0]["aacid"]
+    assert member.read_bytes() == picture
+    assert run_json("verify", archive)["counts"] == {}
