@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import msgspec
@@ -74,10 +77,27 @@ def choose_tracks(archive: Archive) -> Iterator[MemberChoice]:
         if source is None and member is None:
             continue
         choice = _choose(row, decide_rights(archive, row.rights_uri), source, member, tiers, fates.get(row.id))
+        if choice.held and choice.action == "copy" and not _is_there(archive, source):
+            choice = msgspec.structs.replace(choice, action="link", is_public=False, predicted_bytes=choice.held.size)
         verdict = verdicts.take(row.id)
         if verdict is not None and not verdict[1].is_kept and not choice.refusal:
             choice = msgspec.structs.replace(choice, refusal=POLICY_REFUSALS[verdict[1].reason])
         yield choice
+
+
+def _is_there(archive: Archive, source: Source | None) -> bool:
+    """Whether the bytes that came can still be had: what is held is not given up for a file that is gone."""
+    if source is None:
+        return False
+    for other in archive.ledger.sources_of_track(source.track_id or ""):
+        for place in ([archive.originals / other.original] if other.original else []) + [Path(os.fsdecode(other.path))]:
+            try:
+                with open(place, "rb") as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() == source.sha256:
+                        return True
+            except OSError:
+                continue
+    return False
 
 
 def _choose(
