@@ -141,6 +141,8 @@ def _examine_ogg(source: ByteSource, path: str) -> _Content:
     structure = AudioStructure(
         _OGG_CODECS.get(ogg.codec or ""), ogg.sample_rate, ogg.channels, ogg.samples, bits_per_second=ogg.nominal_bits_per_second,
         essence_sha256=ogg.essence_sha256, findings=ogg.findings,
+        # decoders differ in what they give of the sound before time zero
+        tolerance_samples=ogg.sample_rate if ogg.first_granule_negative else 0,
     )  # fmt: skip
     if structure.format is None and not structure.findings:
         note = Finding("not-audio", path, "Ogg without a Vorbis or Opus stream")

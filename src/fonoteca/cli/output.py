@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
 import msgspec
+
+# what moves the cursor, rings, or turns the direction of writing
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def escape_controls(text: str) -> str:
+    """The text without characters that a terminal obeys; names and tags come from strangers."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}" if ord(found[0]) < 256 else f"\\u{ord(found[0]):04x}", text)
+
+
+def on_one_line(text: str) -> str:
+    """As escape_controls, with line ends shown too, so that a name cannot write lines of its own."""
+    return escape_controls(text).replace("\n", "\\n")
 
 
 def emit(result: Any, words: str, as_json: bool) -> None:
@@ -13,7 +27,7 @@ def emit(result: Any, words: str, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(result, enc_hook=_plain), indent=2).decode())
     elif words:
-        print(words)
+        print(escape_controls(words))
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ import apsw
 from cyclopts import CycloptsError, UnusedCliTokensError
 
 from fonoteca.cli.commands import app
+from fonoteca.cli.output import escape_controls
 from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import AccessError, DiskFullError, FonotecaError, StoppedError, translate_os_errors
 
@@ -56,4 +57,4 @@ def _translated(error: OSError) -> FonotecaError:
 
 
 def _say(words: str) -> None:
-    print(f"fonoteca: {words}", file=sys.stderr)
+    print(f"fonoteca: {escape_controls(words)}", file=sys.stderr)

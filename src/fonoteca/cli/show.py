@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fonoteca.cli.output import table
+from fonoteca.cli.output import on_one_line, table
 from fonoteca.ground.findings import FINDING_KINDS, Finding
 from fonoteca.ground.quantities import format_bytes, format_count, format_duration
 
@@ -55,7 +55,7 @@ def findings(listed: Sequence[Finding], counts: Counter[str]) -> list[str]:
     shown = [finding for finding in listed if finding.kind.weight != "note"][:MOST_SHOWN]
     for finding in shown:
         where = f" [{finding.container}]" if finding.container and finding.container not in finding.path else ""
-        lines.append(f"  {finding.code}: {finding.path}{where}: {finding.fact}")
+        lines.append(f"  {finding.code}: {on_one_line(f'{finding.path}{where}: {finding.fact}')}")
     for code, count in sorted(counts.items()):
         kind = FINDING_KINDS[code]
         mark = "" if kind.weight != "note" else " (note)"
@@ -181,7 +181,7 @@ def track(told: dict[str, Any]) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return on_one_line("; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
 def _fact(name: str, value: Any) -> str:
