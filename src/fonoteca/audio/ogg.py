@@ -21,7 +21,6 @@ WINDOW_BYTES = 131_072
 """Bytes whose pages are proved at a time: more than one page (65,307), few enough to stay in the processor's cache."""
 
 _HEADER = struct.Struct("<4sBBqIIIB")
-_CRC = struct.Struct("<I")
 _ONES = 0xFFFFFFFF
 
 
@@ -74,31 +73,33 @@ def scan_pages(data: bytes, checks_crc: bool = True) -> PageScan:
 
 def _scan_run(data: bytes, offset: int, pages: list[Page], checks_crc: bool) -> int:
     """Append whole pages from `offset` on; give the offset of the first byte that begins none."""
+    checksums: list[int] = []
     if not checks_crc:
-        return _read_headers(data, offset, len(data), pages)
+        return _read_headers(data, offset, len(data), pages, checksums)
     source, window = memoryview(data), memoryview(bytearray(WINDOW_BYTES))
     while True:
         first, start = len(pages), offset
-        offset = _read_headers(data, offset, start + WINDOW_BYTES, pages)
+        checksums.clear()
+        offset = _read_headers(data, offset, start + WINDOW_BYTES, pages, checksums)
         if len(pages) == first:
             return offset
         window[: offset - start] = source[start:offset]
-        wrong = _find_wrong_crc(window, start, pages[first:])
+        wrong = _find_wrong_crc(window, start, pages[first:], checksums)
         if wrong is not None:
             offset = pages[first + wrong].offset
             del pages[first + wrong :]
             return offset
 
 
-def _read_headers(data: bytes, offset: int, limit: int, pages: list[Page]) -> int:
-    """Append pages that end before `limit`, without looking at checksums; give where the first other byte is.
+def _read_headers(data: bytes, offset: int, limit: int, pages: list[Page], checksums: list[int]) -> int:
+    """Append pages that end before `limit`, and the checksums they declare, not looked at; give where the first other byte is.
 
     This loop sees every page of the archive, so it trades looks for speed: 0.7 µs a page.
     """
     last, limit = len(data) - 27, min(limit, len(data))
-    unpack, append, make = _HEADER.unpack_from, pages.append, partial(tuple.__new__, Page)
+    unpack, append, declare, make = _HEADER.unpack_from, pages.append, checksums.append, partial(tuple.__new__, Page)
     while offset <= last:
-        capture, version, flags, granule, serial, sequence, _, segments = unpack(data, offset)
+        capture, version, flags, granule, serial, sequence, declared, segments = unpack(data, offset)
         if capture != CAPTURE or version:
             break
         body = offset + 27 + segments
@@ -106,18 +107,18 @@ def _read_headers(data: bytes, offset: int, limit: int, pages: list[Page]) -> in
         if end > limit or body > limit:
             break
         append(make((offset, body, end, flags, granule, serial, sequence)))
+        declare(declared)
         offset = end
     return offset
 
 
-def _find_wrong_crc(window: memoryview, start: int, pages: list[Page]) -> int | None:
+def _find_wrong_crc(window: memoryview, start: int, pages: list[Page], checksums: list[int]) -> int | None:
     """Find the first page with a wrong checksum; `window` is a copy of the bytes from offset `start` on and loses the checksums."""
-    unpack, crc = _CRC.unpack_from, checksum
+    crc, zeros = checksum, b"\0\0\0\0"
     for number, (offset, _, end, _, _, _, _) in enumerate(pages):
         at = offset - start
-        (stored,) = unpack(window, at + 22)
-        window[at + 22 : at + 26] = b"\0\0\0\0"
-        if crc(window[at : end - start]) != stored:
+        window[at + 22 : at + 26] = zeros
+        if crc(window[at : end - start]) != checksums[number]:
             return number
     return None
 

@@ -51,7 +51,7 @@ def count_samples(data: bytes, one: AudioStream) -> int | None:
     A start that is trimmed away counts as zero, as decoders do.
     """
     first, pages, header = find_first_audio_page(data, one), one.stream.pages, one.last_header
-    positions = [page.granule for page in pages if page.granule != NO_GRANULE]
+    positions = [granule for _, _, _, _, granule, _, _ in pages if granule != NO_GRANULE]
     if first is None or header is None or not positions:
         return None
     start = 0
@@ -89,8 +89,8 @@ def hash_essence(data: bytes, audio: Sequence[AudioStream]) -> str | None:
 
 def _hash_bodies(digest: hashlib._Hash, view: memoryview, pages: Sequence[Page]) -> None:
     update = digest.update
-    for page in pages:
-        update(view[page.body : page.end])
+    for _, body, end, _, _, _, _ in pages:
+        update(view[body:end])
 
 
 def _without_gain(head: memoryview) -> bytes:

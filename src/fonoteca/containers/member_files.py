@@ -28,11 +28,16 @@ class MemberWritten(msgspec.Struct, frozen=True):
     sha256: str
 
 
-def gather_pieces(parts: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
-    """The same bytes in pieces of about a mebibyte, so that small parts cost no call each."""
+def gather_pieces(parts: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes | memoryview]:
+    """The same bytes in pieces of about a mebibyte: small parts cost no call each, large ones are cut without being copied."""
     waiting: list[bytes | bytearray | memoryview] = []
     length = 0
     for part in parts:
+        if len(part) >= PIECE_BYTES:
+            yield from (b"".join(waiting),) if waiting else ()
+            yield from _cut(memoryview(part))
+            waiting, length = [], 0
+            continue
         waiting.append(part)
         length += len(part)
         if length >= PIECE_BYTES:
@@ -42,8 +47,13 @@ def gather_pieces(parts: Iterable[bytes | bytearray | memoryview]) -> Iterator[b
         yield b"".join(waiting)
 
 
+def _cut(part: memoryview) -> Iterator[memoryview]:
+    for start in range(0, len(part), PIECE_BYTES):
+        yield part[start : start + PIECE_BYTES]
+
+
 def write_member(
-    path: Path, parts: Iterable[bytes | bytearray | memoryview], observe: Callable[[bytes], object], sha256: str | None = None
+    path: Path, parts: Iterable[bytes | bytearray | memoryview], observe: Callable[[bytes | memoryview], object], sha256: str | None = None
 ) -> MemberWritten:
     """Write `parts` to a new file, feed them to `observe`, and say size and SHA-256; not synced yet.
 
@@ -70,13 +80,13 @@ def remove_leftover(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _write_all(handle: int, content: bytes) -> None:
+def _write_all(handle: int, content: bytes | memoryview) -> None:
     written = os.write(handle, content)
     while written < len(content):
         written += os.write(handle, memoryview(content)[written:])
 
 
-def prove_member(path: Path, sha256: str, observe: Callable[[bytes], object]) -> int | None:
+def prove_member(path: Path, sha256: str, observe: Callable[[bytes | memoryview], object]) -> int | None:
     """Feed the file to `observe` and give its size if it is a regular file with that SHA-256; None, and nothing fed, if it is not.
 
     One read for files up to 64 MiB, two for larger ones, since nothing may be fed before it is proven.

@@ -32,7 +32,7 @@ class ContainerWritten(msgspec.Struct, frozen=True):
     metadata_bytes: int
 
 
-def _ignore(content: bytes) -> None:
+def _ignore(content: bytes | memoryview) -> None:
     pass
 
 
@@ -40,7 +40,8 @@ class ContainerWriter:
     """One container in the making, in a `staging` folder on the file system of the store.
 
     Members are written to `DATA_FOLDER.partial/`, records to `METADATA_FILE.partial`, both strictly in the order of their AACIDs.
-    `observe_data` gets every byte of the members, `observe_metadata` every byte of the compressed metadata file, in order.
+    `observe_data` gets every byte of the members, as buffers to be read at once and not kept, `observe_metadata` every byte of
+    the compressed metadata file, in order.
 
     After a kill, make the writer again over the same staging folder (and `store_folder`, in case the kill hit `publish_into`):
     what is there is found by `recover` and taken over, when it proves good, by `reuse_member`; the metadata file is
@@ -55,7 +56,7 @@ class ContainerWriter:
         metadata_file: str,
         frame_bytes: int = FRAME_BYTES,
         level: int = LEVEL,
-        observe_data: Callable[[bytes], object] = _ignore,
+        observe_data: Callable[[bytes | memoryview], object] = _ignore,
         observe_metadata: Callable[[bytes], object] = _ignore,
         store_folder: Path | None = None,
     ) -> None:
