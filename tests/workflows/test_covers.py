@@ -11,7 +11,7 @@ from pathlib import Path
 import mutagen
 import pytest
 from backports import zstd
-from commands import FREE_ART, make_archive, run_fonoteca
+from commands import FREE_ART, copy_archive, make_archive, run_fonoteca
 
 from fonoteca.audio import apply_patch, make_picture, parse_comment_packet, read_ogg_structure, retag_ogg
 from fonoteca.audio.ogg_pictures import find_pictures
@@ -88,7 +88,7 @@ def test_each_picture_is_kept_once_and_in_no_kept_file(built: Path, covered: Pat
     kept = members(built, "original_files")
     assert len(kept) == 4
     assert all(len(content) < 30_000 for content in kept)
-    assert list((built / "pictures").rglob("*")) == [] or not any(path.is_file() for path in (built / "pictures").rglob("*"))
+    assert waiting(built) == []
 
 
 def test_records_say_which_pictures_were_taken_out(built: Path) -> None:
@@ -143,9 +143,9 @@ def test_setting_keeps_covers_in_the_files(covered: Path, tmp_path: Path) -> Non
 def test_picture_that_the_archive_lost_before_the_build_stays_in_its_files(covered: Path, tmp_path: Path) -> None:
     archive = make_archive(tmp_path / "archive")
     run_fonoteca("add", covered, "--rights", FREE_ART, "--archive", archive)
-    waiting = [path for path in (archive / "pictures").rglob("*") if path.is_file()]
-    next(path for path in waiting if path.read_bytes() == FRONT.data).unlink()
-    next(path for path in waiting if path.exists()).write_bytes(b"\x89PNG\r\n\x1a\nother")
+    files = [path for path in (archive / "pictures").rglob("*") if path.is_file()]
+    next(path for path in files if path.read_bytes() == FRONT.data).unlink()
+    next(path for path in files if path.exists()).write_bytes(b"\x89PNG\r\n\x1a\nother")
     run_fonoteca("build", "--archive", archive, status=None)
     assert sum(has_inside(content, FRONT) for content in members(archive, "original_files")) == 3
     assert get_originals(archive, names(covered), tmp_path) == [path.read_bytes() for path in names(covered)]
@@ -161,7 +161,7 @@ def test_missing_cover_is_named_when_an_original_needs_it(covered: Path, tmp_pat
     assert not (tmp_path / "original").exists()
 
 
-@pytest.mark.parametrize("reason", ["legal order: delete it", "the artist asked for it"])
+@pytest.mark.parametrize("reason", ["court-order: case 1", "rights-holder: the artist asked for it"])
 def test_cover_goes_with_the_only_track_that_showed_it(covered: Path, tmp_path: Path, reason: str) -> None:
     archive = build(make_archive(tmp_path / "archive"), covered)
     run_fonoteca("withdraw", names(covered)[0], "--reason", reason, "--yes", "--archive", archive)
@@ -170,6 +170,8 @@ def test_cover_goes_with_the_only_track_that_showed_it(covered: Path, tmp_path: 
     public = [content for path in (archive / "release" / "containers").rglob("*") if path.is_file() for content in [path.read_bytes()]]
     assert FRONT.data in public
     assert BACK.data not in public
+    held = [path.read_bytes() for path in archive.rglob("*") if path.is_file()]
+    assert (BACK.data in held) == reason.startswith("rights-holder")
     came = [path.read_bytes() for path in names(covered)[1:]]
     assert get_originals(archive, names(covered)[1:], tmp_path) == came
 
@@ -195,3 +197,39 @@ def test_file_that_may_no_longer_be_changed_is_issued_as_it_came_with_its_covers
     run_fonoteca("add", "--metadata", table, "--archive", archive)
     run_fonoteca("build", "--archive", archive)
     assert set(members(archive, "original_files")) == {path.read_bytes() for path in names(covered)}
+
+
+def waiting(archive: Path) -> list[bytes]:
+    """The pictures that wait for a container."""
+    return [path.read_bytes() for path in (archive / "pictures").rglob("*") if path.is_file()]
+
+
+def test_cover_in_a_container_does_not_wait_for_one_again(built: Path, covered: Path, tmp_path: Path) -> None:
+    archive = copy_archive(built, tmp_path / "archive")
+    more = write_small_files(tmp_path / "more", 9, formats=("ogg", "opus"))[-1]
+    more.write_bytes(retag_ogg(more.read_bytes(), [], (FRONT, OTHER), path=more.name).content)
+    run_fonoteca("add", more, "--rights", FREE_ART, "--archive", archive)
+    assert waiting(archive) == [OTHER.data]
+    run_fonoteca("build", "--archive", archive)
+    assert waiting(archive) == []
+    assert sorted(members(archive, "covers_files")) == sorted([FRONT.data, BACK.data, OTHER.data])
+    assert get_originals(archive, [more], tmp_path) == [more.read_bytes()]
+
+
+def test_cover_of_a_duplicate_is_not_kept(built: Path, covered: Path, tmp_path: Path) -> None:
+    archive = copy_archive(built, tmp_path / "archive")
+    again = tmp_path / "again.ogg"
+    again.write_bytes(retag_ogg(names(covered)[3].read_bytes(), [], (OTHER,), path="again").content)
+    run_fonoteca("add", again, "--rights", FREE_ART, "--archive", archive)
+    assert waiting(archive) == []
+    run_fonoteca("verify", archive)
+
+
+def test_cover_of_a_track_deleted_before_the_build_goes_with_it(covered: Path, tmp_path: Path) -> None:
+    archive = make_archive(tmp_path / "archive")
+    run_fonoteca("add", covered, "--rights", FREE_ART, "--archive", archive)
+    assert sorted(waiting(archive)) == sorted([FRONT.data, BACK.data])
+    run_fonoteca("withdraw", names(covered)[0], "--reason", "court-order: case 1", "--yes", "--archive", archive)
+    run_fonoteca("build", "--archive", archive)
+    assert waiting(archive) == []
+    assert members(archive, "covers_files") == [FRONT.data]

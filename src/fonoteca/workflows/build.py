@@ -13,6 +13,7 @@ from fonoteca.ground.workers import Processes, count_cores
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.build_container import ContainerBuilder
 from fonoteca.workflows.build_plan import BuildPlan, plan_build, refused_tracks
+from fonoteca.workflows.picture_shelf import clear_waiting_pictures
 from fonoteca.workflows.rights_policy import refresh_rights_table
 
 
@@ -45,6 +46,7 @@ def build(archive: Archive, progress: Progress) -> BuildReport:
         _finish(archive, report, progress)
         _start(archive, report)
         _finish(archive, report, progress)
+    clear_waiting_pictures(archive)
     report.findings = list(archive.ledger.findings("build"))
     return report
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import msgspec
 
 from fonoteca.audio import probe_file
-from fonoteca.catalogue import picture_id_of
 from fonoteca.ground.errors import FormatError
-from fonoteca.ground.files import reflink_or_copy, write_atomically
+from fonoteca.ground.files import reflink_or_copy
 from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.things import AudioFile
@@ -22,6 +21,7 @@ from fonoteca.ground.workers import Processes, count_cores, map_in_order
 from fonoteca.integrity import Source, show_path
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.ingest_tracks import record_sound_file, record_unreadable_file, refresh_rights
+from fonoteca.workflows.picture_shelf import keep_pictures
 from fonoteca.workflows.rights_policy import RightsFinder
 from fonoteca.workflows.source_files import FoundFile, check_sources, find_source_files
 
@@ -189,13 +189,11 @@ class _Recorder:
             return *self._keep(path, audio), audio
 
     def _keep(self, path: bytes, audio: AudioFile) -> tuple[str, tuple[Finding, ...]]:
-        for picture in audio.pictures:
-            file = self.archive.picture_file(picture_id_of(picture.sha256))
-            if not file.exists():
-                file.parent.mkdir(exist_ok=True)
-                write_atomically(file, picture.data)
         original = _original_name(path, audio) if self.options.keep_originals else None
-        return record_sound_file(self.archive, path, audio, self.rights, original)
+        outcome, notes = record_sound_file(self.archive, path, audio, self.rights, original)
+        if outcome == "kept":
+            keep_pictures(self.archive, audio.pictures)
+        return outcome, notes
 
     def _keep_original(self, path: bytes, audio: AudioFile) -> AudioFile:
         """Copy the source into originals/; where it is no longer what was read, that is a finding."""

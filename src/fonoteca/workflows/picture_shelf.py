@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fonoteca.catalogue import picture_id_of
+from fonoteca.catalogue import is_public_id, picture_id_of
+from fonoteca.ground.files import write_atomically
 
 if TYPE_CHECKING:
+    from fonoteca.ground.things import Picture
     from fonoteca.workflows.archive import Archive
 
 
@@ -45,3 +47,28 @@ def shelf_of(archive: Archive, hashes: Iterable[str]) -> PictureShelf:
             places.append((sha256, os.fsencode(archive.containers / held.container / held.aacid)))
         places.append((sha256, os.fsencode(archive.picture_file(id))))
     return PictureShelf(tuple(places))
+
+
+def keep_pictures(archive: Archive, pictures: Iterable[Picture]) -> None:
+    """Let these covers wait for their container, unless they are in one."""
+    for picture in pictures:
+        id = picture_id_of(picture.sha256)
+        file = archive.picture_file(id)
+        if not file.exists() and archive.ledger.current_member(id, "cover") is None:
+            file.parent.mkdir(exist_ok=True)
+            write_atomically(file, picture.data)
+
+
+def clear_waiting_pictures(archive: Archive) -> None:
+    """Remove covers that wait for nothing: they are in a container, or no file that is kept shows them any more."""
+    waiting = {path.name for path in archive.pictures.glob("*/*") if is_public_id(path.name)}
+    if not waiting:
+        return
+    deleted = {stone.track_id for stone in archive.catalogue.tombstones() if stone.fate == "delete"}
+    shown: set[str] = set()
+    for track_id, listed in archive.ledger.rows("SELECT track_id, pictures FROM sources WHERE state = 'kept' AND pictures <> '[]'"):
+        if track_id not in deleted:
+            shown |= waiting & {picture_id_of(sha256) for sha256 in msgspec.json.decode(listed, type=list[str])}
+    for id in waiting:
+        if id not in shown or archive.ledger.current_member(id, "cover") is not None:
+            archive.picture_file(id).unlink(missing_ok=True)
