@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -59,6 +60,23 @@ def test_a_folder_without_music_is_told_and_the_archive_still_works(tmp_path: Pa
     for verb in ("plan", "build", "publish", "verify", "status"):
         run(verb, folder=tmp_path / "archive")
     assert "release 1 is published" in run("status", folder=tmp_path / "archive")
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["bogus"], ["get", "--json"]])
+def test_with_json_an_error_is_an_object_with_code_message_and_hint(arguments: list[str], tmp_path: Path) -> None:
+    told = json.loads(run(*arguments, "--json", folder=tmp_path, status=2))
+    assert told.keys() == {"code", "message", "hint"} and all(told.values())
+    assert told["code"] == ("not-an-archive" if arguments == ["status"] else "usage")
+
+
+def test_a_reader_that_has_had_enough_ends_the_command_without_a_word(tmp_path: Path) -> None:
+    run("init", "archive", folder=tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-u", "-m", "fonoteca", "status", "--archive", "archive"]
+    done = subprocess.run(command, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @pytest.mark.parametrize("verb", ["add", "build"])

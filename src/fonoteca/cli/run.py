@@ -7,34 +7,39 @@ import sys
 from collections.abc import Sequence
 
 import apsw
+import msgspec
 from cyclopts import CycloptsError, UnusedCliTokensError
 
 from fonoteca.cli.commands import app
 from fonoteca.cli.output import escape_controls
 from fonoteca.ground.database import translate_database_error
-from fonoteca.ground.errors import AccessError, DiskFullError, FonotecaError, StoppedError, translate_os_errors
+from fonoteca.ground.errors import AccessError, DiskFullError, FonotecaError, StoppedError, UsageError, translate_os_errors
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The exit status of one command."""
+    """The exit status of one command. BrokenPipeError passes: whoever read the results has had enough."""
     try:
         result = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
         return int(result or 0)
-    except CycloptsError as error:
-        _say(f"{_words(error)}\n  fonoteca -h lists the commands; -h after a command tells how to use it.")
-        return 2
-    except FonotecaError as error:
-        _say(str(error))
+    except BrokenPipeError:
+        raise
+    except (CycloptsError, FonotecaError, KeyboardInterrupt, apsw.Error, OSError) as failure:
+        error = _translated(failure)
+        _say(error, as_json="--json" in arguments)
         return error.exit_status
-    except KeyboardInterrupt:
-        _say(str(StoppedError("stopped", "Nothing is lost: the same command goes on.")))
-        return StoppedError.exit_status
-    except apsw.Error as error:
-        _say(str(translate_database_error(error, "the database")))
-        return 1
-    except OSError as error:
-        _say(str(_translated(error)))
-        return 1
+
+
+def _translated(failure: BaseException) -> FonotecaError:
+    """Any failure as an error of our tree."""
+    if isinstance(failure, FonotecaError):
+        return failure
+    if isinstance(failure, CycloptsError):
+        return UsageError(_words(failure), "fonoteca -h lists the commands; -h after a command tells how to use it.")
+    if isinstance(failure, apsw.Error):
+        return translate_database_error(failure, "the database")
+    if isinstance(failure, OSError):
+        return _translate_os_error(failure)
+    return StoppedError("stopped", "Nothing is lost: the same command goes on.")
 
 
 def _words(error: CycloptsError) -> str:
@@ -48,7 +53,7 @@ def _words(error: CycloptsError) -> str:
     return str(error).strip().replace("\n", "\n  ")
 
 
-def _translated(error: OSError) -> FonotecaError:
+def _translate_os_error(error: OSError) -> FonotecaError:
     try:
         with translate_os_errors(error.filename or "a file"):
             raise error
@@ -56,5 +61,10 @@ def _translated(error: OSError) -> FonotecaError:
         return translated
 
 
-def _say(words: str) -> None:
-    print(f"fonoteca: {escape_controls(words)}", file=sys.stderr)
+def _say(error: FonotecaError, *, as_json: bool) -> None:
+    """One error on stderr: words for people, one line of JSON for programs."""
+    if as_json:
+        told = {"code": error.code, "message": error.message, "hint": error.hint}
+        print(msgspec.json.encode(told).decode(), file=sys.stderr)
+    else:
+        print(f"fonoteca: {escape_controls(str(error))}", file=sys.stderr)
