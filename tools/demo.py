@@ -71,7 +71,7 @@ def write_plays(batches: list[Batch], path: Path) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "plays"])
-        writer.writerows([str(found), 50_000_000 // 8**place] for place, found in enumerate(files))
+        writer.writerows([str(found), int(49_000_000 / 50_000 ** (2 * place / len(files)))] for place, found in enumerate(files))
     return path
 
 
@@ -92,7 +92,7 @@ def main() -> int:
     batches = find_batches(demo)
     here = ("--archive", archive)
     if not (archive / "archive.toml").exists():
-        run_fonoteca("init", archive)
+        run_fonoteca("init", archive, "--name", "Demo")
     for batch in batches:
         rights = ("--rights", batch.rights) if batch.rights else ()
         plays = ("--plays", write_plays(batches, demo / "plays.csv")) if batch is batches[-1] else ()
