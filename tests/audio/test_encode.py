@@ -218,7 +218,7 @@ def test_large_source_is_streamed_to_the_same_result(tmp_path: Path, monkeypatch
     for format, content in SOURCES:
         whole = encode(tmp_path, content, format)
         with monkeypatch.context() as patch:
-            patch.setattr("fonoteca.audio.encode.MOST_IN_MEMORY", 10)
+            patch.setattr("fonoteca.audio.encode.WHOLE_BYTES_AT_MOST", 10)
             patch.setattr("fonoteca.audio.decode_links.MOST_TO_CUT", 10)
             assert encode(tmp_path, content, format) == whole
             changed = encode(tmp_path, content, format, expected_sha256="0" * 64)

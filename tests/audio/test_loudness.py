@@ -7,7 +7,7 @@ import pytest
 
 from audio.sounds import as_file, noise, sine
 from fonoteca.audio.decode import Decoded, decode_audio
-from fonoteca.audio.encode import r128_gain
+from fonoteca.audio.gain_tags import r128_gain, track_gain_tags
 
 
 def measure(sound: np.ndarray, rate: int = 48_000) -> Decoded:
@@ -46,3 +46,11 @@ def test_four_hundred_milliseconds_are_enough() -> None:
 
 def test_gain_leads_to_minus_twenty_three_and_fits_sixteen_bits() -> None:
     assert [r128_gain(lufs) for lufs in (-23.0, -18.0, -28.5, -200.0, 200.0)] == [0, -1280, 1408, 32767, -32768]
+
+
+def test_gain_tags_are_in_the_unit_of_their_format_and_a_peak_is_positive() -> None:
+    assert track_gain_tags("ogg-opus", -20.0, 0.5) == (("R128_TRACK_GAIN", "-768"),)
+    assert track_gain_tags("ogg-vorbis", -20.0, 0.5) == (("REPLAYGAIN_TRACK_GAIN", "2.00 dB"), ("REPLAYGAIN_TRACK_PEAK", "0.500000"))
+    for peak in (None, 0.0, -1.0, 1e-9):
+        assert track_gain_tags("ogg-vorbis", -10.5, peak) == (("REPLAYGAIN_TRACK_GAIN", "-7.50 dB"),)
+    assert track_gain_tags("ogg-vorbis", None, 0.5) == ()

@@ -21,6 +21,7 @@ from fonoteca.audio.patch_recipe import _DICTIONARY, _PICTURE_WORDS
 from fonoteca.audio.patches import apply_patch, pictures_of_patch
 from fonoteca.audio.pictures import make_picture
 from fonoteca.audio.retag import Retagged, retag_ogg
+from fonoteca.audio.short_packets import lengthen_packet, shorten_packet
 from fonoteca.ground.errors import PatchError
 
 TAGS = [("TITLE", "Een lied"), ("FONOTECA_ID", "7qVvkTbHF4bPZJ6vZBdqZ9")]
@@ -198,6 +199,26 @@ def test_any_covers_come_back(comments: list[bytes]) -> None:
     result = strip(data)
     held = {picture.sha256: picture.data for picture in find_pictures(comments)} | dict(take_pictures(comments).pictures)
     assert apply_patch(result.content, result.patch, held.get) == data
+
+
+@given(some_comments, st.booleans())
+def test_packet_without_its_pictures_becomes_the_packet_that_came(comments: list[bytes], is_opus: bool) -> None:
+    packet = opus_comments(comments, b"\1suffix") if is_opus else vorbis_comments(comments)
+    short = shorten_packet(packet)
+    assert find_pictures(parse_comment_packet(short).comments) == []
+    assert lengthen_packet(short, dict(take_pictures(comments).pictures).get) == packet
+
+
+def test_packet_with_a_cover_is_short() -> None:
+    packet = vorbis_comments([b"A=1", FORMS["lines-of-76"], b"FONOTECA_PICTURE", FORMS["legacy"]])
+    assert len(shorten_packet(packet)) < 500
+    with pytest.raises(PatchError, match="is not there"):
+        lengthen_packet(shorten_packet(packet), {}.get)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x03vorbis\xff\xff\xff\xff", vorbis_comments([b"FONOTECA_PICTURE=!", b"A=1"])])
+def test_what_is_no_packet_of_ours_to_shorten_stays(content: bytes) -> None:
+    assert lengthen_packet(shorten_packet(content), {}.get) == content
 
 
 def test_damaged_patch_never_gives_other_bytes() -> None:

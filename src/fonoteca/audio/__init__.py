@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus
     from fonoteca.audio.encoded_check import check_encoded, check_gain_tags, encode_and_check
     from fonoteca.audio.formats import AUDIO_SUFFIXES
+    from fonoteca.audio.gain_tags import track_gain_tags
     from fonoteca.audio.ogg_pictures import picture_block
     from fonoteca.audio.ogg_structure import OggStructure, read_ogg_structure
     from fonoteca.audio.patches import apply_patch, make_patch, pictures_of_patch
@@ -49,10 +50,12 @@ __all__ = [
     "read_packet_tags",
     "retag_ogg",
     "sniff_picture",
+    "track_gain_tags",
 ]
 
 _HOMES = {
     "comments": ("merge_comments", "parse_comment_packet"),
+    "gain_tags": ("track_gain_tags",),
     "ogg_pictures": ("picture_block",),
     "decode": ("Decoded", "decode_audio"),
     "encode": ("EncodedOpus", "OpusRequest", "encode_opus"),

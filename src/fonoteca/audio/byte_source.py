@@ -8,6 +8,8 @@ from typing import Protocol
 
 PIECE_BYTES = 1 << 20
 WINDOW_BYTES = 16 << 20
+WHOLE_BYTES_AT_MOST = 256 << 20
+"""Files up to this size are read whole; larger Ogg files keep the tags they came with."""
 
 
 class Hash(Protocol):

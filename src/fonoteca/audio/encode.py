@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import av
 import msgspec
 
+from fonoteca.audio.byte_source import WHOLE_BYTES_AT_MOST
 from fonoteca.audio.comments import build_comment_packet, parse_comment_packet
 from fonoteca.audio.decode import decode_frames
-from fonoteca.audio.loudness import REFERENCE_LUFS
+from fonoteca.audio.gain_tags import track_gain_tags
 from fonoteca.audio.opus_encoder import OpusEncoder, libopus_version
 from fonoteca.audio.opus_stream import build_opus_file, read_pre_skip
 from fonoteca.ground.errors import AudioFormatError
@@ -27,9 +28,6 @@ from fonoteca.ground.things import AudioFormat
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-
-MOST_IN_MEMORY = 256 * 2**20
-"""Bytes of a source that are read at once; a larger one is hashed as the decoder reads it."""
 
 OWN_ENCODER = "fonoteca"
 """The ENCODER comment of every file made here, by which it is known and never encoded again."""
@@ -104,16 +102,10 @@ def _run(encoder: OpusEncoder, reader: HashingReader, request: OpusRequest) -> t
     return encoder.loudness_lufs, None
 
 
-def r128_gain(loudness_lufs: float) -> int:
-    """R128_TRACK_GAIN: what leads to −23 LUFS, in 1/256 dB, within 16 bits (RFC 7845 section 5.2.1)."""
-    return max(-32768, min(32767, round(256 * (REFERENCE_LUFS - loudness_lufs))))
-
-
 def choose_comments(request: OpusRequest, loudness_lufs: float | None) -> list[tuple[str, str]]:
     """The comments that the file gets: those asked for without ReplayGain, the encoder, the track gain where loudness is known."""
     kept = [(name, value) for name, value in request.comments if is_carried(name)]
-    gain = [] if loudness_lufs is None else [("R128_TRACK_GAIN", str(r128_gain(loudness_lufs)))]
-    return [*kept, ("ENCODER", OWN_ENCODER), *gain]
+    return [*kept, ("ENCODER", OWN_ENCODER), *track_gain_tags("ogg-opus", loudness_lufs)]
 
 
 def is_carried(name: str) -> bool:
@@ -162,7 +154,7 @@ def _open_hashed(source: Path) -> Iterator[HashingReader]:
     with open(source, "rb") as file:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
-        if size > MOST_IN_MEMORY:
+        if size > WHOLE_BYTES_AT_MOST:
             yield HashingReader(file)
         else:
             reader = HashingReader(io.BytesIO(file.read()))

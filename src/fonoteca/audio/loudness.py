@@ -11,9 +11,6 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph
 
-REFERENCE_LUFS = -23.0
-"""The level that R128 gains lead to (RFC 7845 section 5.2.1)."""
-
 SILENT_PEAK = 10 ** (-90 / 20)
 """Linear peak of −90 dBFS, just above the last bit of 16: what never passes it is silence."""
 

@@ -7,14 +7,13 @@ import struct
 from collections.abc import Sequence
 from hashlib import sha256
 
-from fonoteca.audio.pictures import read_picture_comment
+from fonoteca.audio.pictures import find_jpeg_frame, read_picture_comment
 from fonoteca.ground.errors import AudioFormatError
 from fonoteca.ground.things import Picture
 
 PICTURE_KEY = b"METADATA_BLOCK_PICTURE"
 _LENGTH = struct.Struct(">I")
 _PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def picture_block(picture: Picture) -> bytes:
@@ -64,17 +63,8 @@ def _read_depth(data: bytes) -> tuple[int, int]:
             return 24, int.from_bytes(data[palette - 4 : palette], "big") // 3 if palette > 0 else 0
         return data[24] * _PNG_CHANNELS.get(data[25], 3), 0
     if data[:3] == b"\xff\xd8\xff":
-        return _jpeg_depth(data), 0
+        frame = find_jpeg_frame(data)
+        return frame[0] * frame[5] if frame else 24, 0  # sample precision times components
     if data[:4] == b"GIF8" and len(data) > 10:
         return 24, 2 << (data[10] & 7)
     return 24, 0
-
-
-def _jpeg_depth(data: bytes) -> int:
-    """Sample precision times components, from the first frame header (ITU T.81, B.2.2)."""
-    at = 2
-    while at + 10 <= len(data) and data[at] == 0xFF:
-        if data[at + 1] in _JPEG_FRAMES:
-            return data[at + 4] * data[at + 9]
-        at += 1 if data[at + 1] == 0xFF else 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-    return 24

@@ -92,18 +92,22 @@ def _big_pair(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Width and height from the first frame header (ITU T.81, B.2.2)."""
+    frame = find_jpeg_frame(data)
+    return (int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[1:3], "big")) if frame else (0, 0)
+
+
+def find_jpeg_frame(data: bytes) -> bytes | None:
+    """The first frame header (ITU T.81, B.2.2) from its precision on: precision, height, width, components; None where there is none."""
     at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
+    while at + 10 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker in _FRAME_MARKERS:
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            return width, height
+            return data[at + 4 : at + 10]
         if marker in _SIZE_FREE_MARKERS or marker == 0xFF:
             at += 1 if marker == 0xFF else 2
         else:
             at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-    return 0, 0
+    return None
 
 
 def _webp_size(chunk: bytes) -> tuple[int, int]:

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fonoteca.audio.adts import read_adts_structure
-from fonoteca.audio.byte_source import ByteSource, FileSource, MemorySource
+from fonoteca.audio.byte_source import WHOLE_BYTES_AT_MOST, ByteSource, FileSource, MemorySource
 from fonoteca.audio.decode import Decoded, decode_audio
 from fonoteca.audio.flac import read_flac_structure
 from fonoteca.audio.formats import AudioStructure, detect_format
 from fonoteca.audio.mp3 import read_mp3_structure
 from fonoteca.audio.mp4 import read_mp4_structure
 from fonoteca.audio.ogg_structure import read_ogg_structure
+from fonoteca.audio.short_packets import shorten_packet
 from fonoteca.audio.tags import EmbeddedTags, read_packet_tags, read_tags
 from fonoteca.audio.wav import read_wav_structure
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import AudioFile, AudioFormat
 
-WHOLE_BYTES_AT_MOST = 256 << 20
 OGG_BYTES_AT_MOST = 1 << 30
 """Larger Ogg files are decoded and hashed but not taken apart: their reader needs them whole."""
 
@@ -147,7 +147,8 @@ def _examine_ogg(source: ByteSource, path: str) -> _Content:
     if structure.format is None and not structure.findings:
         note = Finding("not-audio", path, "Ogg without a Vorbis or Opus stream")
         structure = AudioStructure(None, findings=(note,))
-    return _Content(structure, embedded, ogg.comment_packet, ogg.can_be_retagged and source.size <= WHOLE_BYTES_AT_MOST)
+    short = shorten_packet(ogg.comment_packet) if ogg.comment_packet else None
+    return _Content(structure, embedded, short, ogg.can_be_retagged and source.size <= WHOLE_BYTES_AT_MOST)
 
 
 def _decode(source: ByteSource, path: Path, structure: AudioStructure) -> Decoded | None:

@@ -11,6 +11,7 @@ from hashlib import sha256
 
 import msgspec
 
+from fonoteca.audio.byte_source import WHOLE_BYTES_AT_MOST
 from fonoteca.audio.comments import build_comment_packet, merge_comments, parse_comment_packet
 from fonoteca.audio.ogg_layout import CommentLayout, build_comment_pages, choose_fronts, find_layout, read_layout, shift_pages
 from fonoteca.audio.ogg_pictures import merge_pictures
@@ -21,8 +22,6 @@ from fonoteca.ground.errors import AudioFormatError, PatchError
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import Picture
 
-LARGEST_BYTES = 256 << 20
-"""Larger files are kept as they came."""
 _PATCH_HEADER_BYTES = 41
 
 
@@ -64,8 +63,8 @@ def retag_ogg(
     Raises AudioFormatError where the file cannot be retagged safely (damaged, chained, multiplexed, odd headers, over 256 MiB),
     PatchError where the way back cannot be proved: then it is kept as it came.
     """
-    if len(source) > LARGEST_BYTES:
-        raise AudioFormatError(f"{path} has {len(source)} bytes; files over {LARGEST_BYTES} keep their tags")
+    if len(source) > WHOLE_BYTES_AT_MOST:
+        raise AudioFormatError(f"{path} has {len(source)} bytes; files over {WHOLE_BYTES_AT_MOST} keep their tags")
     examination = examine_ogg(source, path)
     essence = _require_soundness(examination, path)
     old = _layout_of(source, examination)

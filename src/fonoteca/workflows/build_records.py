@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from fonoteca.audio import picard_to_vorbis, pictures_of_patch
+from fonoteca.audio import picard_to_vorbis, pictures_of_patch, track_gain_tags
 from fonoteca.catalogue import TrackRecord
 from fonoteca.integrity import Source
 from fonoteca.rights import Decision, attribution_line
@@ -118,23 +118,10 @@ def added_comments(track: TrackRecord, source: Source) -> tuple[tuple[str, str],
         ("musicbrainz_recordingid", "MUSICBRAINZ_TRACKID", track.recording_mbid),
         *(("genre", "GENRE", genre) for genre in track.genres),
         ("license", "LICENSE", track.rights_uri),
-        *_gain(source),
+        *((key.lower(), key, value) for key, value in track_gain_tags(source.format or "", source.loudness_lufs, source.sample_peak)),
         ("fonoteca_id", "FONOTECA_ID", track.id),
     ]
     return tuple((key, value) for name, key, value in facts if value and name not in source.tags)
-
-
-def _gain(source: Source) -> list[tuple[str, str, str | None]]:
-    """ReplayGain 2 for Vorbis (−18 LUFS; a peak is a positive linear number), R128 for Opus (RFC 7845, −23 LUFS)."""
-    if source.loudness_lufs is None:
-        return []
-    if source.format == "ogg-opus":
-        gain = max(-32768, min(32767, round(256 * (-23 - source.loudness_lufs))))
-        return [("r128_track_gain", "R128_TRACK_GAIN", str(gain))]
-    tags: list[tuple[str, str, str | None]] = [("replaygain_track_gain", "REPLAYGAIN_TRACK_GAIN", f"{-18 - source.loudness_lufs:.2f} dB")]
-    if source.sample_peak and source.sample_peak > 0:
-        tags.append(("replaygain_track_peak", "REPLAYGAIN_TRACK_PEAK", f"{source.sample_peak:.6f}"))
-    return tags
 
 
 def carried_comments(track: TrackRecord, source: Source) -> tuple[tuple[str, str], ...]:
