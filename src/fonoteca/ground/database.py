@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -11,15 +12,16 @@ import apsw
 
 from fonoteca.ground.errors import DatabaseError, DiskFullError
 
+LOCK_FILE_BYTES = 32_768  # what SQLite's -shm file takes
+
 
 def open_database(path: Path, application_id: int, migrations: Sequence[str], *, read_only: bool = False) -> apsw.Connection:
     """A connection to `path` at the newest schema; `migrations[n]` takes user_version n to n + 1.
 
     Readers use `read_only`, which never writes; a missing file is then a DatabaseError.
     """
-    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     try:
-        connection = _open_unwritable(path) if read_only and _is_at_rest(path) else apsw.Connection(str(path), flags=flags)
+        connection = _open_to_read(path) if read_only else apsw.Connection(str(path))
         connection.set_busy_timeout(10_000)
         found_id = connection.pragma("application_id")
         version = connection.pragma("user_version")
@@ -39,15 +41,41 @@ def open_database(path: Path, application_id: int, migrations: Sequence[str], *,
     return connection
 
 
-def _is_at_rest(path: Path) -> bool:
-    """Whether the file lies where nobody can write and holds all there is: SQLite's locks and journals are then not to be had."""
-    return path.is_file() and not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+def _open_to_read(path: Path) -> apsw.Connection:
+    """Readers too want a file for their locks beside the database: where that cannot be had, nobody else can be writing either."""
+    journal = path.with_name(path.name + "-wal")
+    holds_all = path.is_file() and not (journal.exists() and journal.stat().st_size)
+    if holds_all and not os.access(path.parent, os.W_OK):
+        return _open_at_rest(path)
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        connection.pragma("user_version")
+    except apsw.IOError:
+        if not holds_all or not _has_no_room(path):
+            raise
+        connection.close()
+        return _open_at_rest(path)
+    return connection
 
 
-def _open_unwritable(path: Path) -> apsw.Connection:
+def _open_at_rest(path: Path) -> apsw.Connection:
     """See https://sqlite.org/uri.html, immutable."""
     uri = f"file:{quote(os.path.abspath(path))}?immutable=1"
     return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+
+
+def close_database(connection: apsw.Connection) -> None:
+    """Close it; a reader takes the empty log and index away that SQLite made for it, so that looking changes nothing."""
+    path, is_reader = connection.filename, connection.open_flags & apsw.SQLITE_OPEN_READONLY
+    connection.close()
+    try:
+        if is_reader and path and os.stat(f"{path}-wal").st_size == 0:
+            # the last one that may write deletes both on closing; where others use the file nothing happens
+            writer = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+            writer.execute("SELECT 1 FROM sqlite_schema").fetchall()
+            writer.close()
+    except (OSError, apsw.Error):
+        return
 
 
 def _migrate(connection: apsw.Connection, application_id: int, version: int, migrations: Sequence[str]) -> None:
@@ -60,8 +88,25 @@ def _migrate(connection: apsw.Connection, application_id: int, version: int, mig
 
 def translate_database_error(error: apsw.Error, path: Path | str) -> DatabaseError | DiskFullError:
     """The apsw error as ours, with the file and the way out."""
-    if isinstance(error, apsw.FullError):
+    if _means_full_disk(error, path):
         return DiskFullError(f"no room left to write {path}", "Free some space and run the same command again: it goes on.")
     return DatabaseError(
         f"{path}: {error}", f"Check it with: sqlite3 '{path}' 'PRAGMA integrity_check'. Restore it from a copy if it is damaged."
     )
+
+
+def _means_full_disk(error: BaseException | None, path: Path | str) -> bool:
+    """SQLite says so for the database and its journal, not for the file of locks; a rollback that fails after it hides it."""
+    while error is not None:
+        if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and _has_no_room(Path(path))):
+            return True
+        error = error.__context__
+    return False
+
+
+def _has_no_room(path: Path) -> bool:
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < LOCK_FILE_BYTES

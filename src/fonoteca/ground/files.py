@@ -69,8 +69,9 @@ def lock_folder(folder: Path, purpose: str) -> Iterator[None]:
             raise ArchiveBusyError(
                 f"{folder} is in use by {holder}", "Wait until it has finished, or stop it; then run this again."
             ) from error
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"fonoteca {purpose} (process {os.getpid()})\n".encode(), 0)
+        with translate_os_errors(path):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"fonoteca {purpose} (process {os.getpid()})\n".encode(), 0)
         yield
     finally:
         os.close(handle)

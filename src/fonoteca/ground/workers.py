@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from types import TracebackType
 from typing import TypeVar
 
@@ -69,7 +69,11 @@ class Processes:
 
 
 def _start_server_deaf_to_interrupts() -> None:
-    """Ctrl-C goes to every process of the terminal's group; the server and its children inherit that it is blocked."""
+    """Ctrl-C goes to every process of the terminal's group; the server and its children inherit that it is blocked.
+
+    The tracker, which the server needs, comes first: starting it would unblock the signal.
+    """
+    resource_tracker.ensure_running()
     former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import apsw
+
 from fonoteca.catalogue import Catalogue, picture_id_of
+from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import DatabaseError, NotFoundError, UsageError, translate_os_errors
 from fonoteca.ground.files import lock_folder, write_atomically
 from fonoteca.ground.settings import SETTINGS_FILE, Settings, read_settings, render_template
@@ -129,6 +132,8 @@ def _connected(path: Path, settings: Settings, *, read_only: bool) -> Iterator[A
         ledger = Ledger.open(path / "ledger.sqlite3", read_only=read_only)
         try:
             yield Archive(path, settings, catalogue, ledger)
+        except apsw.Error as error:
+            raise translate_database_error(error, ledger.path) from error
         finally:
             ledger.close()
     finally:
