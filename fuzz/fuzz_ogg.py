@@ -13,16 +13,36 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "audio"))
 
 from mutations import mutate, run
-from ogg_builder import OPUS_HEAD, SETUP, SOUND, VORBIS_HEAD, lay_pages, opus_comments, opus_file, real_file, vorbis_comments, vorbis_file
+from ogg_builder import (
+    OPUS_HEAD,
+    SETUP,
+    SOUND,
+    VORBIS_HEAD,
+    lay_pages,
+    opus_comments,
+    opus_file,
+    png,
+    real_file,
+    vorbis_comments,
+    vorbis_file,
+)
 
 from fonoteca.audio.comments import parse_comment_packet
 from fonoteca.audio.ogg import page_crc, scan_pages, shift_numbers
+from fonoteca.audio.ogg_pictures import picture_block
 from fonoteca.audio.ogg_structure import read_ogg_structure
+from fonoteca.audio.ogg_taken import take_pictures
 from fonoteca.audio.patches import apply_patch, make_patch
+from fonoteca.audio.pictures import make_picture
 from fonoteca.audio.retag import retag_ogg
 from fonoteca.ground.errors import AudioFormatError, PatchError
 
 TAGS = [("TITLE", "Song"), ("ARTIST", "Somebody"), ("ISRC", "NLA507700001")]
+COVERS = [
+    b"METADATA_BLOCK_PICTURE=" + picture_block(make_picture(png(3, 3), 3, "front")),
+    b"COVERARTMIME=image/png",
+    b"COVERART=iVBORw0KGgo",
+]
 HEADER_BYTES = (0, 1, 2, 4, 5, 127, 128, 254, 255)
 
 
@@ -37,6 +57,8 @@ def build_seeds() -> list[bytes]:
         vorbis_file(sound=SOUND[:3]) + opus_file(sound=SOUND[:3]),
         lay_pages([*header, (SOUND[:2], -448), ([], -448), (SOUND[2:4], 9000)]),
         lay_pages([([VORBIS_HEAD], 0), ([vorbis_comments([b"bare", b"X=" + b"y" * 70_000]), SETUP, *SOUND[:3]], 3000), (SOUND[3:5], 5000)]),
+        vorbis_file(vorbis_comments([b"A=1", *COVERS]), SOUND[:3]),
+        opus_file(opus_comments([COVERS[0], COVERS[0], b"B=2"]), SOUND[:3]),
         lay_pages([([OPUS_HEAD], 0), ([opus_comments(suffix=b"\1data")], 0), (SOUND[:3], 2880)]),
     ]
 
@@ -112,6 +134,23 @@ def try_retagging(data: bytes, can_be_retagged: bool) -> None:
         raise AssertionError(f"retagging broke the file: {after.findings}")
     if apply_patch(result.content, result.patch) != data:
         raise AssertionError("the patch does not lead back")
+    try_stripping(data)
+
+
+def try_stripping(data: bytes) -> None:
+    """Take the pictures out and put them back; the patch may be broken."""
+    pictures = dict(take_pictures(parse_comment_packet(read_ogg_structure(data, "fuzz.ogg").comment_packet or b"").comments).pictures)
+    result = retag_ogg(data, TAGS, path="fuzz.ogg", strip_pictures=True)
+    if apply_patch(result.content, result.patch, pictures.get) != data:
+        raise AssertionError("the patch does not put the pictures back")
+    chance = random.Random(zlib.crc32(data))
+    for _ in range(4):
+        try:
+            restored = apply_patch(result.content, mutate(result.patch, [result.patch], chance), pictures.get)
+        except PatchError:
+            continue
+        if restored != data:
+            raise AssertionError("a broken patch gave other bytes")
 
 
 def try_patches(original: bytes, member: bytes, chance: random.Random) -> None:
