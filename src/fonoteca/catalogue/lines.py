@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from backports import zstd
 
@@ -26,11 +26,33 @@ class Line:
         self.fault = fault
 
 
+class _Decompressed(io.RawIOBase):
+    """Gives what could be decompressed before it raises for what follows; filling a larger buffer at once would lose it."""
+
+    def __init__(self, file: zstd.ZstdFile) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        """One step of the decompressor."""
+        piece = self._file.read1(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        """The file below too."""
+        self._file.close()
+        super().close()
+
+
 def open_bytes(path: Path) -> BinaryIO:
     """`path` to read, decompressed across all frames where its name ends in .zst or .zstd."""
     with translate_os_errors(path):
         if path.name.lower().endswith(_ZSTD_SUFFIXES):
-            return io.BufferedReader(cast("io.RawIOBase", zstd.ZstdFile(path)), 1 << 17)
+            return io.BufferedReader(_Decompressed(zstd.ZstdFile(path)), 1 << 17)
         return path.open("rb")
 
 

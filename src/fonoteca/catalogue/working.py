@@ -19,7 +19,7 @@ from fonoteca.catalogue.schema import APPLICATION_ID, MIGRATIONS
 from fonoteca.catalogue.statements import Statements
 from fonoteca.catalogue.tables import MetadataRow, PlaysRow
 from fonoteca.catalogue.writing import TrackWriter, changed_record
-from fonoteca.ground.database import open_database
+from fonoteca.ground.database import close_database, open_database
 from fonoteca.ground.errors import FonotecaError, NotFoundError, UsageError
 from fonoteca.ground.things import Status
 
@@ -63,7 +63,7 @@ class Catalogue:
 
     def close(self) -> None:
         """Close the file; repeated calls are harmless."""
-        self.statements.connection.close()
+        close_database(self.statements.connection)
 
     def __enter__(self) -> Self:
         return self

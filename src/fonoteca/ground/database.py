@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote

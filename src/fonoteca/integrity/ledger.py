@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from fonoteca.ground.database import open_database
+from fonoteca.ground.database import close_database, open_database
 from fonoteca.ground.findings import Finding
 from fonoteca.integrity.ledger_rows import (
     Container,
@@ -42,7 +42,7 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the file."""
-        self.connection.close()
+        close_database(self.connection)
 
     def transaction(self) -> AbstractContextManager[Any]:
         """All or nothing; nested ones are savepoints."""
