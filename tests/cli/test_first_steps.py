@@ -46,6 +46,25 @@ def test_a_misspelt_command_is_told_with_the_one_that_is_close(tmp_path: Path) -
     assert "status does not take 'extra'" in run("status", "extra", folder=tmp_path, status=2)
 
 
+def test_a_folder_of_music_is_not_made_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "Music").mkdir()
+    (tmp_path / "Music" / "a.ogg").touch()
+    for more in ((), ("--dry-run",)):
+        assert "is not empty: it holds 'a.ogg'" in run("init", "Music", *more, folder=tmp_path, status=2)
+    assert [path.name for path in (tmp_path / "Music").iterdir()] == ["a.ogg"]
+    run("init", "archive", "--name", "", folder=tmp_path, status=2)
+    assert not (tmp_path / "archive").exists()
+
+
+def test_an_init_that_was_killed_can_be_run_again(tmp_path: Path) -> None:
+    run("init", "archive", folder=tmp_path)
+    (tmp_path / "archive" / "archive.toml").rename(tmp_path / "archive" / "archive.toml.partial")
+    key = (tmp_path / "archive" / "signing" / "release.key").read_bytes()
+    run("init", "archive", folder=tmp_path)
+    run("status", "--archive", "archive", folder=tmp_path)
+    assert (tmp_path / "archive" / "signing" / "release.key").read_bytes() == key
+
+
 def test_outside_an_archive_every_command_says_how_to_make_one(tmp_path: Path) -> None:
     (tmp_path / "Music").mkdir()
     for words in (("add", "Music"), ("plan",), ("build",), ("publish",), ("verify",), ("status",), ("show", "x"), ("get", "x")):

@@ -74,7 +74,7 @@ def init(
     """Make an archive: archive.toml with comments, an empty catalogue, a signing key."""
     from fonoteca.workflows.archive import init_archive
 
-    path = directory if dry_run else init_archive(directory, name)
+    path = init_archive(directory, name, dry_run=dry_run)
     words = f"would make an archive at {path}" if dry_run else (
         f"made {path}\nIts settings: {path / 'archive.toml'}. Keep a copy of its key in a safe: {path / 'signing' / 'release.key'}.\n"
         f"Add music: fonoteca add FOLDER --archive {path}"

@@ -19,6 +19,7 @@ from fonoteca.ground.files import lock_folder, write_atomically
 from fonoteca.ground.settings import SETTINGS_FILE, Settings, read_settings, render_template
 from fonoteca.integrity import Ledger, create_key
 
+CATALOGUE, LEDGER = "catalogue.sqlite3", "ledger.sqlite3"
 FOLDERS = ("containers", "originals", "pictures", "staging", "signing")
 
 
@@ -84,24 +85,37 @@ class Archive:
         return int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
 
 
-def init_archive(path: Path, name: str | None = None) -> Path:
-    """Make an empty archive at `path`: archive.toml, catalogue, ledger, key. Refuses a folder that is one already."""
-    if (path / SETTINGS_FILE).exists():
-        raise UsageError(f"{path} is an archive already", f"Add music to it: fonoteca add FOLDER --archive {path}")
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is a file", "Name a folder that is new or empty.")
-    name = name or path.resolve().name
+def init_archive(path: Path, name: str | None = None, *, dry_run: bool = False) -> Path:
+    """Make an empty archive at `path`: archive.toml, catalogue, ledger, key. Refuses a folder that is one already or holds other things."""
+    name = path.resolve().name[:200] if name is None else name
+    if not 1 <= len(name) <= 200:
+        raise UsageError(f"a name of {len(name)} characters cannot be used", "Give one of 1 to 200 characters with --name.")
     with translate_os_errors(path):
+        _check_new(path)
+        if dry_run:
+            return path
         for folder in FOLDERS:
             (path / folder).mkdir(parents=True, exist_ok=True)
         (path / "signing").chmod(0o700)
         key_file = path / "signing" / "release.key"
         if not key_file.exists():
             create_key(key_file)
-        Catalogue.create(path / "catalogue.sqlite3").close()
-        Ledger.open(path / "ledger.sqlite3").close()
+        Catalogue.create(path / CATALOGUE).close()
+        Ledger.open(path / LEDGER).close()
         write_atomically(path / SETTINGS_FILE, render_template(name, _institution_of(name)))
     return path
+
+
+def _check_new(path: Path) -> None:
+    """What is here may be left by an earlier init that was killed, and nothing else: music in it would count as part of the archive."""
+    if (path / SETTINGS_FILE).exists():
+        raise UsageError(f"{path} is an archive already", f"Add music to it: fonoteca add FOLDER --archive {path}")
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file", "Name a folder that is new or empty.")
+    own = (*FOLDERS, CATALOGUE, LEDGER, SETTINGS_FILE)
+    others = sorted(other.name for other in path.iterdir() if not other.name.startswith(own)) if path.is_dir() else []
+    if others:
+        raise UsageError(f"{path} is not empty: it holds {others[0]!r}", "Name a folder that is new or empty; music stays where it is.")
 
 
 def _institution_of(name: str) -> str:
@@ -127,9 +141,9 @@ def open_archive(path: Path, purpose: str, *, read_only: bool = False) -> Iterat
 def _connected(path: Path, settings: Settings, *, read_only: bool) -> Iterator[Archive]:
     for what in ("catalogue", "ledger"):
         _require_database(path / f"{what}.sqlite3", what)
-    catalogue = Catalogue.open(path / "catalogue.sqlite3", read_only=read_only)
+    catalogue = Catalogue.open(path / CATALOGUE, read_only=read_only)
     try:
-        ledger = Ledger.open(path / "ledger.sqlite3", read_only=read_only)
+        ledger = Ledger.open(path / LEDGER, read_only=read_only)
         try:
             yield Archive(path, settings, catalogue, ledger)
         except apsw.Error as error:
