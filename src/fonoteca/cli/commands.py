@@ -104,6 +104,7 @@ def add(
     """Read files once and record what they are; bad ones are set aside and listed (exit status 3)."""
     from fonoteca.workflows.ingest import AddOptions, AddReport, add_files
     from fonoteca.workflows.ingest_tables import add_metadata, add_plays, check_plays
+    from fonoteca.workflows.source_files import count_source_files
 
     if not sources and plays is None and metadata is None:
         raise UsageError("there is nothing to add", "Name folders or files, or give --plays or --metadata.")
@@ -112,8 +113,8 @@ def add(
             raise UsageError(f"{table} is no file", "Check the path.")
     if plays is not None:
         check_plays(plays)
-    progress = open_progress()
     with _opened(archive, "add", read_only=dry_run) as opened:
+        progress = open_progress(lambda: count_source_files(sources, opened.path))
         options = AddOptions(rights=rights, decode=check == "full", keep_originals=keep_originals, dry_run=dry_run)
         report = add_files(opened, sources, options, progress) if sources else AddReport()
         if metadata is not None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
+from fonoteca.ground.errors import FonotecaError
 from fonoteca.ground.progress import Progress, Silent
 from fonoteca.ground.quantities import format_bytes
 
@@ -27,7 +30,9 @@ class _Rate(ProgressColumn):
 class Bar:
     """One bar a phase; short phases leave no trace."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: Callable[[], int] | None = None) -> None:
+        """`count` gives the total of the first phase that has none; it runs beside the work, since the work need not wait for it."""
+        self._count = count
         self._bar: RichProgress | None = None
         self._started = 0.0
         self._done = 0
@@ -37,6 +42,17 @@ class Bar:
         """A phase begins."""
         self.finish()
         self._started, self._done, self._phase = time.monotonic(), 0, (what, total, unit)
+        if total is None and self._count is not None:
+            threading.Thread(target=self._find_total, args=(self._count, self._phase), daemon=True).start()
+            self._count = None
+
+    def _find_total(self, count: Callable[[], int], phase: tuple[str, int | None, str]) -> None:
+        try:
+            total = count()
+        except (FonotecaError, OSError):
+            return  # the work says what is wrong
+        if self._phase is phase:
+            self._phase = (phase[0], total, phase[2])
 
     def advance(self, amount: int = 1) -> None:
         """So much more is done."""
@@ -44,7 +60,7 @@ class Bar:
         if self._bar is None and time.monotonic() - self._started > SHOWN_AFTER_S:
             self._show()
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done)
+            self._bar.update(self._task, completed=self._done, total=self._phase[1])
 
     def _show(self) -> None:
         what, total, unit = self._phase
@@ -68,6 +84,6 @@ class Bar:
             self._bar = None
 
 
-def open_progress() -> Progress:
+def open_progress(count: Callable[[], int] | None = None) -> Progress:
     """A bar where stderr is a terminal."""
-    return Bar() if sys.stderr.isatty() else Silent()
+    return Bar(count) if sys.stderr.isatty() else Silent()

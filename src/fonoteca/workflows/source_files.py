@@ -43,6 +43,11 @@ def find_source_files(
             yield _take(path)
 
 
+def count_source_files(sources: Sequence[Path], leave_out: Path) -> int:
+    """How many files and unreadable places `find_source_files` gives."""
+    return sum(1 for _ in find_source_files(sources, leave_out=leave_out, on_other=lambda _path: None))
+
+
 def check_sources(sources: Sequence[Path]) -> None:
     """UsageError where one of the paths is not there, before anything is read."""
     for source in sources:
