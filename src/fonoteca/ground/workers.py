@@ -8,11 +8,12 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -42,12 +43,13 @@ class Processes:
 
     def submit(self, work: Callable[[Job], Result], job: Job) -> Future[Result]:
         """The job under way; a broken pool is replaced first."""
-        try:
-            return self._pool.submit(work, job)
-        except BrokenProcessPool:
-            self._pool.shutdown(wait=False)
-            self._pool = self._start(self._count)
-            return self._pool.submit(work, job)
+        with _uninterrupted():  # may start a worker, which must be known to be stopped
+            try:
+                return self._pool.submit(work, job)
+            except BrokenProcessPool:
+                self._pool.shutdown(wait=False)
+                self._pool = self._start(self._count)
+                return self._pool.submit(work, job)
 
     def result_of(self, future: Future[Result], work: Callable[[Job], Result], job: Job) -> Result:
         """The future's result; where its pool broke, that of a second try in a process of its own."""
@@ -74,11 +76,26 @@ def _start_server_deaf_to_interrupts() -> None:
     The tracker, which the server needs, comes first: starting it would unblock the signal.
     """
     resource_tracker.ensure_running()
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with _uninterrupted():
         forkserver.ensure_running()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the end; what is started meanwhile never hears it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
+    try:
+        yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if caught and callable(handler):
+        handler(signal.SIGINT, None)
 
 
 def _die_with_program() -> None:
@@ -94,6 +111,23 @@ def _wait_for_end_of_program() -> None:
     if program is not None:
         program.join()
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def open_threads(count: int) -> Executor:
+    """Threads for work that leaves Python for the most part; a single one would only take turns with its caller, so there is none."""
+    return ThreadPoolExecutor(count) if count > 1 else _AtOnce()
+
+
+class _AtOnce(Executor):
+    """Does each job when it is submitted."""
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+        future: Future[Result] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 def map_in_order(submit: Callable[[Job], Future[Result]], jobs: Iterable[Job], ahead: int) -> Iterator[tuple[Job, Future[Result]]]:

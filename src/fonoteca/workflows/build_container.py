@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from fonoteca.catalogue import FileRow, picture_id_of
 from fonoteca.containers import ContainerWriter, data_folder_name, format_timestamp, make_aacid, metadata_file_name
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
-from fonoteca.ground.workers import Processes, count_cores, map_in_order
+from fonoteca.ground.workers import Processes, count_cores, map_in_order, open_threads
 from fonoteca.integrity import (
     Container,
     FileDigest,
@@ -97,7 +97,7 @@ class ContainerBuilder:
             folder.rmdir()
 
     def _fill(self) -> None:
-        with ThreadPoolExecutor(count_cores()) as threads:
+        with open_threads(count_cores()) as threads:
 
             def submit(job: MemberJob | MadeMember | None) -> Future[MadeMember | None]:
                 if isinstance(job, MemberJob):
@@ -146,9 +146,8 @@ class ContainerBuilder:
         elif self.planned.content == "cover":
             self._add_cover(member, made)
         elif made.is_made:
-            track = self.archive.catalogue.get_track(member.id)
+            track, source = self.jobs.look_up(member.id)
             assert track is not None, member.id
-            source = self.archive.ledger.source_of_track(member.id)
             tier = self.planned.tier
             rights = decide_rights(self.archive, track.rights_uri)
             metadata = audio_metadata(track, source, made, rights, tier=tier, replaces=member.replaces)
@@ -217,10 +216,12 @@ class ContainerBuilder:
         )  # fmt: skip
 
     def _note(self, made: MadeMember) -> None:
+        if not made.findings:
+            return
         with self.archive.ledger.transaction():
             for finding in made.findings:
                 self.archive.ledger.put_finding("build", finding, os.fsencode(finding.path), self.archive.now())
-        if not made.is_made and made.findings and self.planned.content == "audio":
+        if not made.is_made and self.planned.content == "audio":
             self.archive.catalogue.set_status(made.id, "unreadable", made.findings[0].fact)
 
     def _record(self) -> None:

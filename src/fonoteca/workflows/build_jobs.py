@@ -6,6 +6,7 @@ import hashlib
 import os
 
 from fonoteca.audio import make_picture, picture_block, pictures_of_patch
+from fonoteca.catalogue import TrackRecord
 from fonoteca.ground.things import Picture
 from fonoteca.integrity import Member, PlannedContainer, PlannedMember, Source
 from fonoteca.workflows.archive import Archive
@@ -20,6 +21,11 @@ class JobMaker:
     def __init__(self, archive: Archive, planned: PlannedContainer) -> None:
         self.archive, self.planned = archive, planned
         self.rates = {tier.name: tier.opus_kbits for tier in archive.settings.tier_list}
+        self._looked_up: dict[str, tuple[TrackRecord, Source]] = {}
+
+    def look_up(self, id: str) -> tuple[TrackRecord | None, Source | None]:
+        """Track and kept source; what a job was made from a moment ago is not asked for again."""
+        return self._looked_up.pop(id, None) or (self.archive.catalogue.get_track(id), self.archive.ledger.source_of_track(id))
 
     def held_facts(self, member: PlannedMember) -> MadeMember | None:
         """The facts of the member that is issued again; of nothing for a patch that is new."""
@@ -34,10 +40,10 @@ class JobMaker:
             return MemberJob(id=member.id, action="cover", paths=(os.fsencode(self.archive.picture_file(member.id)),), sha256="")
         if member.action == "restore":
             return self._restore(member)
-        source = self.archive.ledger.source_of_track(member.id)
-        track = self.archive.catalogue.get_track(member.id)
+        track, source = self.look_up(member.id)
         if source is None or track is None:
             return MemberJob(id=member.id, action="copy", paths=(), sha256="")
+        self._looked_up[member.id] = track, source
         comments: tuple[tuple[str, str], ...] = ()
         if member.action == "encode":
             comments = carried_comments(track, source) + self._embedded(source)

@@ -1,0 +1,83 @@
+"""Opus encoding: beside opusenc at the same settings, and on two cores beside one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import soundfile
+
+from archives import pinned, run, working_folder
+from fonoteca.audio import OpusRequest, encode_and_check, encode_opus
+from fonoteca.ground.workers import Processes, map_in_order
+from harness import Alternative, compare
+from music import fetch_music
+
+SECONDS = 60
+KBITS = 75.0
+BIT_RATE = "74.5"  # what is left of it for the packets
+
+
+def write_excerpts(folder: Path, count: int) -> list[Path]:
+    """The first minute of some tracks as FLAC."""
+    excerpts = []
+    for source in sorted(fetch_music("benchmarks").rglob("wesnoth*/**/*.ogg"), key=lambda path: -path.stat().st_size)[:count]:
+        with soundfile.SoundFile(source) as reader:
+            excerpts.append(folder / f"{source.stem}.flac")
+            soundfile.write(excerpts[-1], reader.read(SECONDS * reader.samplerate, dtype="int16"), reader.samplerate, "PCM_16")
+    return excerpts
+
+
+def run_opusenc(source: Path) -> None:
+    """One file by the program that everybody uses; it reports nothing but errors."""
+    settings = ["--cvbr", "--bitrate", BIT_RATE, "--comp", "10", "--framesize", "20"]
+    run(["opusenc", "--quiet", *settings, source, source.with_suffix(".opus")])
+
+
+def encode(source: Path) -> None:
+    """One file by ours, loudness known, written beside the other one's."""
+    made = encode_opus(source, OpusRequest("flac", KBITS, loudness_lufs=-20.0))
+    if not made.data:
+        raise SystemExit(f"not encoded: {made.findings}")
+    source.with_suffix(".ours.opus").write_bytes(made.data)
+
+
+def check(source: Path) -> None:
+    """As `fonoteca build` does: encode, then decode what came out and compare."""
+    if not encode_and_check(source, OpusRequest("flac", KBITS)).data:
+        raise SystemExit("the check failed")
+
+
+def encode_all(processes: Processes, sources: list[Path]) -> None:
+    """All files by worker processes."""
+    for _, future in map_in_order(lambda source: processes.submit(encode, source), sources, len(sources)):
+        future.result()
+
+
+def main() -> None:
+    """Both comparisons; programs are bound to one core, and so is ours."""
+    with working_folder() as folder:
+        sources = write_excerpts(folder, 4)
+        amount = float(SECONDS * len(sources))
+        alternatives = [
+            Alternative("opusenc", lambda: [run_opusenc(source) for source in sources]),
+            Alternative("fonoteca", lambda: [encode(source) for source in sources]),
+            Alternative("fonoteca, measured and checked", lambda: [check(source) for source in sources]),
+        ]
+        with pinned(1):
+            compare("Opus encoding, one core", alternatives, amount=amount, unit="s of music", rounds=3)
+        sizes = [sum(source.with_suffix(suffix).stat().st_size for source in sources) for suffix in (".opus", ".ours.opus")]
+        print(f"bytes: opusenc {sizes[0]}, fonoteca {sizes[1]}, {sizes[1] * 8 / amount / 1000:.2f} kbit/s")
+        with pinned(1):
+            one = Processes(1, ("fonoteca.audio.encoded_check",))
+            encode_all(one, sources[:1])
+        two = Processes(2, ("fonoteca.audio.encoded_check",))
+        with one, two:
+            counts = [
+                Alternative("one process", lambda: encode_all(one, sources)),
+                Alternative("two processes", lambda: encode_all(two, sources)),
+            ]
+            compare("Opus encoding, the clock counts", counts, amount=amount, unit="s of music", rounds=3)
+
+
+if __name__ == "__main__":
+    main()
