@@ -51,6 +51,17 @@ def wait_until_seeding(handle: lt.torrent_handle, seconds: float = 20) -> bool:
     return False
 
 
+def wait_until_written(handle: lt.torrent_handle, folder: Path, seconds: float = 20) -> bool:
+    """A torrent may be told complete while its last blocks are still on their way to the disk."""
+    handle.flush_cache()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if all((path := folder / name).exists() and path.stat().st_size == size for name, size in SIZES.items()):
+            return True
+        time.sleep(0.02)
+    return False
+
+
 def make_folder(root: Path) -> bytes:
     hasher = PieceHasher(PIECE)
     (root / "container").mkdir(parents=True)
@@ -68,6 +79,7 @@ def test_folder_is_checked_as_complete_and_fetched_by_another(sessions: list[lt.
     fetching = add(sessions[1], torrent, tmp_path / "fetched")
     fetching.connect_peer(("127.0.0.1", sessions[0].listen_port()))
     assert wait_until_seeding(fetching)
+    assert wait_until_written(fetching, tmp_path / "fetched/container")
     for name in SIZES:
         assert (tmp_path / "fetched/container" / name).read_bytes() == (tmp_path / "seed/container" / name).read_bytes()
 
