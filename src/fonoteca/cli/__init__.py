@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 
@@ -21,4 +22,6 @@ def main() -> None:
         # before anything was begun, or a second time while the first was being obeyed
         print("fonoteca: stopped", file=sys.stderr)
         status = 130
+    # all is said and done: Ctrl-C now changes nothing, a second one ends at once what the first one stopped
+    signal.signal(signal.SIGINT, signal.SIG_DFL if status == 130 else signal.SIG_IGN)
     sys.exit(status)
