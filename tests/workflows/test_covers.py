@@ -9,9 +9,10 @@ import random
 from pathlib import Path
 
 import mutagen
+import mutagen.flac
 import pytest
 from backports import zstd
-from commands import FREE_ART, copy_archive, make_archive, run_fonoteca
+from commands import FREE_ART, copy_archive, make_archive, run_fonoteca, write_plays
 
 from fonoteca.audio import apply_patch, make_picture, parse_comment_packet, read_ogg_structure, retag_ogg
 from fonoteca.audio.ogg_pictures import find_pictures
@@ -151,8 +152,8 @@ def test_picture_that_the_archive_lost_before_the_build_stays_in_its_files(cover
     assert get_originals(archive, names(covered), tmp_path) == [path.read_bytes() for path in names(covered)]
 
 
-def test_missing_cover_is_named_when_an_original_needs_it(covered: Path, tmp_path: Path) -> None:
-    archive = build(make_archive(tmp_path / "archive"), covered)
+def test_missing_cover_is_named_when_an_original_needs_it(built: Path, covered: Path, tmp_path: Path) -> None:
+    archive = copy_archive(built, tmp_path / "archive")
     for path in (archive / "containers").glob("*data__*covers_files__*/*"):
         path.unlink()
     done = run_fonoteca("get", names(covered)[1], "--original", "--archive", archive, "-o", tmp_path / "original", status=1)
@@ -162,8 +163,8 @@ def test_missing_cover_is_named_when_an_original_needs_it(covered: Path, tmp_pat
 
 
 @pytest.mark.parametrize("reason", ["court-order: case 1", "rights-holder: the artist asked for it"])
-def test_cover_goes_with_the_only_track_that_showed_it(covered: Path, tmp_path: Path, reason: str) -> None:
-    archive = build(make_archive(tmp_path / "archive"), covered)
+def test_cover_goes_with_the_only_track_that_showed_it(built: Path, covered: Path, tmp_path: Path, reason: str) -> None:
+    archive = copy_archive(built, tmp_path / "archive")
     run_fonoteca("withdraw", names(covered)[0], "--reason", reason, "--yes", "--archive", archive)
     run_fonoteca("build", "--archive", archive)
     run_fonoteca("publish", "--archive", archive)
@@ -190,8 +191,8 @@ def test_cover_that_a_patch_needs_stays_when_the_source_gets_another(covered: Pa
     assert get_originals(archive, [music / "song.ogg"], tmp_path) == [came]
 
 
-def test_file_that_may_no_longer_be_changed_is_issued_as_it_came_with_its_covers(covered: Path, tmp_path: Path) -> None:
-    archive = build(make_archive(tmp_path / "archive"), covered)
+def test_file_that_may_no_longer_be_changed_is_issued_as_it_came_with_its_covers(built: Path, covered: Path, tmp_path: Path) -> None:
+    archive = copy_archive(built, tmp_path / "archive")
     table = tmp_path / "rights.jsonl"
     table.write_text("".join(json.dumps({"path": str(path), "rights": "CC BY-ND 4.0"}) + "\n" for path in names(covered)))
     run_fonoteca("add", "--metadata", table, "--archive", archive)
@@ -233,3 +234,24 @@ def test_cover_of_a_track_deleted_before_the_build_goes_with_it(covered: Path, t
     run_fonoteca("build", "--archive", archive)
     assert waiting(archive) == []
     assert members(archive, "covers_files") == [FRONT.data]
+
+
+@pytest.mark.parametrize("embed", ["false", "true"])
+def test_encoded_file_gets_its_cover_by_get_or_by_the_setting(embed: str, tmp_path: Path) -> None:
+    song = write_small_files(tmp_path / "music", 1, formats=("flac",))[0]
+    tagged = mutagen.flac.FLAC(song)
+    block = mutagen.flac.Picture()
+    block.data, block.type, block.mime = FRONT.data, 3, "image/jpeg"
+    tagged.add_picture(block)
+    tagged.save()
+    plays = write_plays(tmp_path / "plays.csv", {song: 5})
+    archive = make_archive(tmp_path / "archive", embed=embed, cut_off="0.0")
+    run_fonoteca("add", song, "--plays", plays, "--rights", FREE_ART, "--archive", archive)
+    run_fonoteca("build", "--archive", archive)
+    (kept,) = members(archive, "tail_files")
+    assert has_inside(kept, FRONT) == (embed == "true")
+    assert members(archive, "covers_files") == [FRONT.data]
+    with open_archive(archive, "get", read_only=True) as opened:
+        got = get_track(opened, str(song), tmp_path / "got.opus", original=False).read_bytes()
+    assert has_inside(got, FRONT)
+    assert read_ogg_structure(got, "got").essence_sha256 == read_ogg_structure(kept, "kept").essence_sha256
