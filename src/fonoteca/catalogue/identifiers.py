@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import uuid
@@ -26,6 +27,7 @@ def parse_mbid(text: str) -> str | None:
     return candidate if _MBID.fullmatch(candidate) else None
 
 
+@functools.lru_cache(maxsize=4096)  # asked for several times a file, and for every artist again
 def track_id_of(sha256: str) -> str:
     """The id of a track from the SHA-256 (hex) of its sound; of its file where no sound can be told.
 
