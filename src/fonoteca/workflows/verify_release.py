@@ -77,7 +77,9 @@ def _check_signatures(folder: Path, report: VerifyReport, trusted: PublicKey | N
         if {*serials.values()} != {msgspec.json.decode(told["serial"], type=int)}:
             raise FormatError(f"the serial numbers do not agree: {serials}")
         check_serial(serials["release.json"], last_serial)
-        whose = "the key you gave" if trusted else "the key it brings; compare its fingerprint with what the publisher tells you elsewhere"
+        whose = (
+            "the key it is held to" if trusted else "the key it brings; compare its fingerprint with what the publisher tells you elsewhere"
+        )
         report.facts.append(f"release {serials['release.json']}, signed by {key.fingerprint} ({whose})")
     except FonotecaError as error:
         report.take(Finding("bad-signature", str(folder), error.message))
