@@ -38,6 +38,21 @@ FROM files f JOIN containers c USING (container) JOIN tracks t USING (track)
 """
 
 
+_NAMES_OF_TRACK = {
+    "artists": "SELECT artist FROM track_artists WHERE track = ? UNION SELECT artist FROM album_artists WHERE album = ?",
+    "genres": "SELECT genre FROM track_genres WHERE track = ?",
+    "pictures": "SELECT picture FROM track_pictures WHERE track = ?",
+}
+_DROP_UNUSED = {
+    "albums": """DELETE FROM albums WHERE album = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE album = ?1)""",
+    "labels": "DELETE FROM labels WHERE label = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE label = ?1)",
+    "artists": """DELETE FROM artists WHERE artist = ?1 AND NOT EXISTS (SELECT 1 FROM track_artists WHERE artist = ?1)
+        AND NOT EXISTS (SELECT 1 FROM album_artists WHERE artist = ?1)""",
+    "genres": "DELETE FROM genres WHERE genre = ?1 AND NOT EXISTS (SELECT 1 FROM track_genres WHERE genre = ?1)",
+    "pictures": "DELETE FROM pictures WHERE picture = ?1 AND NOT EXISTS (SELECT 1 FROM track_pictures WHERE picture = ?1)",
+}
+
+
 class Catalogue:
     """One open catalogue. Writing calls are atomic each; thousands of them belong in one `transaction()`.
 
@@ -210,6 +225,25 @@ class Catalogue:
             )
             self._change(tombstone.track_id, "status = ?, status_reason = ?", ("withdrawn", clean_text(tombstone.reason)))
             self.statements.run("INSERT OR IGNORE INTO tombstones VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def forget_names(self, track_id: str) -> None:
+        """Take from a withdrawn track all that is known of it but its id and tombstone; names that nothing else bears go too.
+
+        The file is then written anew, so that nothing is left between the rows; that takes its size in free room.
+        """
+        with self.transaction():
+            track, album, label = self.statements.row("SELECT track, album, label FROM tracks WHERE id = ?", (track_id,)) or (None,) * 3
+            links = {name: list(self.statements.rows(query, (track, album)[: query.count("?")])) for name, query in _NAMES_OF_TRACK.items()}
+            reason = self.statements.value("SELECT reason FROM tombstones WHERE track_id = ?", (track_id,))
+            self._writer.put(TrackRecord(id=track_id, status="withdrawn", status_reason=reason))
+            self.statements.run("DELETE FROM provenance WHERE track = ?", (track,))
+            self.statements.run(
+                "DELETE FROM album_artists WHERE album = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE album = ?1)", (album,)
+            )
+            for name, keys in {"albums": [(album,)], "labels": [(label,)], **links}.items():
+                self.statements.run_many(_DROP_UNUSED[name], keys)
+            self._writer.forget()
+        self.statements.run("VACUUM")
 
     def is_withdrawn(self, track_id: str) -> bool:
         """Whether a tombstone stands for this id."""

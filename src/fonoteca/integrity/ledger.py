@@ -99,11 +99,27 @@ class Ledger:
         """The kept copies of a track are gone."""
         self.connection.execute("UPDATE sources SET original = NULL WHERE track_id = ?", (track_id,))
 
+    def forget_track(self, track_id: str, *, with_names: bool) -> None:
+        """What was withdrawn and deleted leaves nothing to restore it by; `with_names`: nor paths, tags and findings about it."""
+        self.connection.execute("UPDATE members SET patch = NULL WHERE id = ?", (track_id,))
+        if with_names:
+            paths = "SELECT path FROM sources WHERE track_id = ?1"
+            self.connection.execute(f"DELETE FROM findings WHERE track = ?1 OR path IN ({paths})", (track_id,))
+            self.connection.execute("DELETE FROM sources WHERE track_id = ?", (track_id,))
+
+    def rewrite(self) -> None:
+        """Write the file anew, so that nothing that was deleted is left between the rows. Takes its size in free room."""
+        self.connection.execute("VACUUM")
+
+    def is_picture_of_others(self, sha256: str, track_id: str) -> bool:
+        """Whether a file of another track carries this picture."""
+        statement = "SELECT 1 FROM sources WHERE track_id <> ?1 AND instr(pictures, ?2) LIMIT 1"
+        return next(self.rows(statement, track_id, sha256), None) is not None
+
     def tracks_of_hash(self, sha256: str) -> list[str]:
-        """Tracks with a file, a sound or a member of this SHA-256, sorted."""
+        """Tracks with a file or a sound of this SHA-256 that came, sorted; the catalogue knows those of what is held."""
         statement = """SELECT track_id FROM sources WHERE sha256 = ?1 AND track_id IS NOT NULL UNION
-            SELECT track_id FROM sources WHERE essence_sha256 = ?1 AND track_id IS NOT NULL UNION
-            SELECT id FROM members JOIN containers c ON c.name = container WHERE c.content = 'audio' AND sha256 = ?1 ORDER BY 1"""
+            SELECT track_id FROM sources WHERE essence_sha256 = ?1 AND track_id IS NOT NULL ORDER BY 1"""
         return [row[0] for row in self.rows(statement, sha256)]
 
     def counts_of_sources(self) -> dict[str, int]:
@@ -133,6 +149,10 @@ class Ledger:
         """What `step` found about one path."""
         return self._findings("WHERE step = ? AND path = ?", step, path)
 
+    def findings_about(self, track_id: str) -> Iterator[Finding]:
+        """What every step found about one track."""
+        return self._findings("WHERE track = ?", track_id)
+
     def findings(self, step: str | None = None) -> Iterator[Finding]:
         """What was found and still stands, sorted by path."""
         return self._findings("WHERE step = ?", step) if step else self._findings("")
@@ -157,9 +177,10 @@ class Ledger:
             FROM builds b JOIN planned_containers p USING (build)), 0)) + 1"""
         return int(next(self.rows(statement))[0])
 
-    def start_build(self, second: int) -> int:
+    def start_build(self, second: int, settings_sha256: str) -> int:
         """A new running build."""
-        self.connection.execute("INSERT INTO builds (started_second, state) VALUES (?, 'running')", (second,))
+        statement = "INSERT INTO builds (started_second, settings_sha256, state) VALUES (?, ?, 'running')"
+        self.connection.execute(statement, (second, settings_sha256))
         return self.connection.last_insert_rowid()
 
     def finish_build(self, build: int) -> None:

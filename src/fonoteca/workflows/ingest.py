@@ -20,7 +20,7 @@ from fonoteca.ground.things import AudioFile
 from fonoteca.ground.workers import Processes, count_cores, map_in_order
 from fonoteca.integrity import Source, show_path
 from fonoteca.workflows.archive import Archive
-from fonoteca.workflows.ingest_tracks import record_sound_file, record_unreadable_file, refresh_rights
+from fonoteca.workflows.ingest_tracks import is_deleted, record_deleted_file, record_sound_file, record_unreadable_file, refresh_rights
 from fonoteca.workflows.picture_shelf import keep_pictures
 from fonoteca.workflows.rights_policy import RightsFinder
 from fonoteca.workflows.source_files import FoundFile, check_sources, find_source_files
@@ -170,6 +170,10 @@ class _Recorder:
         self.report.counts["read"] += 1
         self.report.bytes_read += audio.size
         self.archive.ledger.drop_findings("add", path)
+        if audio.is_sound and (deleted := is_deleted(self.archive, audio)):
+            self.report.counts["withdrawn"] += 1
+            record_deleted_file(self.archive, path, audio, deleted, self.rights)
+            return
         if audio.is_sound and self.options.keep_originals:
             audio = self._keep_original(path, audio)
         if audio.is_sound:

@@ -44,6 +44,23 @@ def record_sound_file(
     return ("duplicate" if is_duplicate else "kept"), tuple(notes)
 
 
+def is_deleted(archive: Archive, audio: AudioFile) -> str | None:
+    """The id of the track that this is, where its bytes were deleted for good; nothing of it is taken in again."""
+    track_id = track_id_of(audio.essence_sha256 or audio.sha256)
+    if not archive.catalogue.is_withdrawn(track_id):
+        return None
+    stone = next(stone for stone in archive.catalogue.tombstones() if stone.track_id == track_id)
+    return track_id if stone.fate == "delete" else None
+
+
+def record_deleted_file(archive: Archive, path: bytes, audio: AudioFile, track_id: str, rights: RightsFinder) -> None:
+    """Remember only that it was seen."""
+    former = archive.ledger.source_at(path)
+    seen = _source(path, audio, track_id, "duplicate", archive.now())
+    archive.ledger.put_source(msgspec.structs.replace(seen, tags={}, comment_packet=None, pictures=()))
+    _release_former(archive, former, track_id, rights)
+
+
 def record_unreadable_file(archive: Archive, path: bytes, audio: AudioFile, rights: RightsFinder) -> tuple[Finding, ...]:
     """Record a file that is set aside: it is known, and not held."""
     known = archive.ledger.source_at(path)

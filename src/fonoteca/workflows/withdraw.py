@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from fonoteca.catalogue import Tombstone
+from fonoteca.catalogue import Tombstone, picture_id_of
 from fonoteca.rights import parse_reason
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.lookup import find_track
@@ -46,9 +46,22 @@ def withdraw_track(archive: Archive, text: str, reason: str, *, dry_run: bool = 
         track_id=id, reason=withdrawal.text, date=date, code=withdrawal.code, fate=withdrawal.fate,
         shows_metadata=withdrawal.shows_metadata,
     ))  # fmt: skip
-    for name in report.removed_originals:
-        (archive.originals / name).unlink(missing_ok=True)
-    if report.removed_originals:
-        with archive.ledger.transaction():
-            archive.ledger.forget_originals(id)
+    if withdrawal.fate == "delete":
+        _delete(archive, id, report.removed_originals, with_names=not withdrawal.shows_metadata)
     return report
+
+
+def _delete(archive: Archive, id: str, originals: list[str], *, with_names: bool) -> None:
+    """Bytes that no container holds go now; those in containers go with the next build, which issues the other members again."""
+    sources = list(archive.ledger.sources_of_track(id))
+    for name in originals:
+        (archive.originals / name).unlink(missing_ok=True)
+    for sha256 in {sha256 for source in sources for sha256 in source.pictures}:
+        if not archive.ledger.is_picture_of_others(sha256, id):
+            archive.picture_file(picture_id_of(sha256)).unlink(missing_ok=True)
+    with archive.ledger.transaction():
+        archive.ledger.forget_originals(id)
+        archive.ledger.forget_track(id, with_names=with_names)
+    if with_names:
+        archive.catalogue.forget_names(id)
+        archive.ledger.rewrite()
