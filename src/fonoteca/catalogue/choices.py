@@ -13,7 +13,7 @@ from fonoteca.catalogue.statements import Statements
 from fonoteca.catalogue.working import Catalogue
 from fonoteca.ground.things import Tier
 
-_CANDIDATE = "t.status IN ('held', 'not-kept') AND f.file IS NULL"
+_CANDIDATE = "t.status IN ('held', 'not-kept', 'unreadable') AND f.file IS NULL"
 _HELD_ISRCS = """
 INSERT OR IGNORE INTO temp.taken SELECT i.isrc FROM tracks t JOIN track_isrcs i USING (track)
 WHERE t.status = 'held' AND EXISTS (SELECT 1 FROM files f WHERE f.track = t.track)

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 import fonoteca
 from fonoteca.cli import show
-from fonoteca.cli.output import emit
+from fonoteca.cli.output import emit, storable
 from fonoteca.cli.progress_bar import open_progress
 from fonoteca.ground.errors import UsageError
 from fonoteca.ground.settings import find_archive
@@ -79,7 +79,7 @@ def init(
         f"made {path}\nIts settings: {path / 'archive.toml'}. Keep a copy of its key in a safe: {path / 'signing' / 'release.key'}.\n"
         f"Add music: fonoteca add FOLDER --archive {path}"
     )  # fmt: skip
-    emit({"path": str(path), "is_done": not dry_run}, words, json)
+    emit({"path": storable(str(path)), "is_done": not dry_run}, storable(words), json)
     return 0
 
 
@@ -244,7 +244,7 @@ def get(
             emit({"id": id, "is_done": False}, f"would write track {id}", json)
             return 0
         path = get_track(opened, track, output, original=original)
-    emit({"path": str(path), "is_done": True}, str(path), json)
+    emit({"path": storable(str(path)), "is_done": True}, storable(str(path)), json)
     return 0
 
 

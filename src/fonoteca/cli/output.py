@@ -22,6 +22,11 @@ def on_one_line(text: str) -> str:
     return escape_controls(text).replace("\n", "\\n")
 
 
+def storable(text: str) -> str:
+    """Bytes of names that are not UTF-8 as escapes, which JSON and every terminal can take."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def emit(result: Any, words: str, as_json: bool) -> None:
     """Print one result."""
     if as_json:

@@ -11,7 +11,7 @@ import msgspec
 from cyclopts import CycloptsError, UnusedCliTokensError
 
 from fonoteca.cli.commands import app
-from fonoteca.cli.output import escape_controls
+from fonoteca.cli.output import escape_controls, storable
 from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import AccessError, DiskFullError, FonotecaError, StoppedError, UsageError, translate_os_errors
 
@@ -64,7 +64,7 @@ def _translate_os_error(error: OSError) -> FonotecaError:
 def _say(error: FonotecaError, *, as_json: bool) -> None:
     """One error on stderr: words for people, one line of JSON for programs."""
     if as_json:
-        told = {"code": error.code, "message": error.message, "hint": error.hint}
+        told = {"code": error.code, "message": storable(error.message), "hint": storable(error.hint)}
         print(msgspec.json.encode(told).decode(), file=sys.stderr)
     else:
         print(f"fonoteca: {escape_controls(str(error))}", file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -87,12 +87,17 @@ def planned(report: PlanReport) -> str:
     return "\n".join(lines)
 
 
-def plan_table(rows: Iterable[PlanRow]) -> str:
-    """Plans as a table."""
-    heading = ("tiers", "files", "size", "TB", "encoded", "hours", "of plays")
-    cells = [(row.name, f"{row.files:,}", format_bytes(row.bytes), f"{row.terabytes:,.3f}", f"{row.encoded_files:,}", f"{row.hours:,.1f}",
-              f"{row.share_of_plays:.1%}") for row in rows]  # fmt: skip
-    return table([heading, *cells], frozenset({1, 2, 3, 4, 5, 6}))
+def plan_table(rows: Sequence[PlanRow]) -> str:
+    """Plans as a table; hours and TB where they are numbers that say something."""
+    is_large = any(row.bytes >= 1e12 for row in rows)
+    heading = ("tiers", "files", "size", *(["TB"] if is_large else []), "encoded", "hours" if is_large else "encoding", "of plays")
+    cells = []
+    for row in rows:
+        terabytes = [f"{row.terabytes:,.3f}"] if is_large else []
+        time = f"{row.hours:,.1f}" if is_large else format_duration(row.hours * 3600) if row.encoded_files else ""
+        cells.append((row.name, f"{row.files:,}", format_bytes(row.bytes), *terabytes, f"{row.encoded_files:,}", time,
+                      f"{row.share_of_plays:.1%}"))  # fmt: skip
+    return table([heading, *cells], frozenset(range(1, len(heading))))
 
 
 def built(report: BuildReport) -> str:

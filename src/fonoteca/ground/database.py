@@ -9,9 +9,13 @@ from urllib.parse import quote
 
 import apsw
 
-from fonoteca.ground.errors import DatabaseError, DiskFullError
+from fonoteca.ground.errors import DatabaseError, DiskFullError, UsageError
 
 LOCK_FILE_BYTES = 32_768  # what SQLite's -shm file takes
+
+
+CACHE_KIB = 64 * 1024
+"""Pages that a connection keeps in memory, in KiB: indexes on hashes are read in random order."""
 
 
 def open_database(path: Path, application_id: int, migrations: Sequence[str], *, read_only: bool = False) -> apsw.Connection:
@@ -19,6 +23,11 @@ def open_database(path: Path, application_id: int, migrations: Sequence[str], *,
 
     Readers use `read_only`, which never writes; a missing file is then a DatabaseError.
     """
+    if str(path) != str(path).encode("utf-8", "replace").decode():
+        shown = str(path).encode("utf-8", "backslashreplace").decode()
+        raise UsageError(
+            f"{shown} is no UTF-8, which SQLite needs of the names of its files", "Put the archive into a folder with another name."
+        )
     try:
         connection = _open_to_read(path) if read_only else apsw.Connection(str(path))
         connection.set_busy_timeout(10_000)
@@ -30,6 +39,7 @@ def open_database(path: Path, application_id: int, migrations: Sequence[str], *,
                 "Update fonoteca, or check that this is the right file.",
             )
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if read_only:
             return connection
         connection.execute("PRAGMA journal_mode = WAL")

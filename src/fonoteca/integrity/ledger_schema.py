@@ -41,10 +41,12 @@ CREATE TABLE findings (
     found_at INTEGER NOT NULL,
     PRIMARY KEY (step, path, code, fact)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX findings_by_track ON findings (track) WHERE track IS NOT NULL;
 
 CREATE TABLE builds (
     build INTEGER PRIMARY KEY,
     started_second INTEGER NOT NULL,   -- its first container's second; the next ones follow
+    settings_sha256 TEXT NOT NULL,     -- of the settings that the plan was made with
     state TEXT NOT NULL CHECK (state IN ('running', 'done'))
 ) STRICT;
 

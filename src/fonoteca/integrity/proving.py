@@ -20,7 +20,7 @@ BUFFER_BYTES = 1024 * 1024
 """What one thread reads at a time: small enough to stay in the cache of a core between being read and being hashed."""
 
 BATCH_FILES = 64
-BATCH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 4 * 1024 * 1024
 _REPORT_BYTES = 32 * 1024 * 1024
 
 

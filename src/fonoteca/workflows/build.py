@@ -13,6 +13,7 @@ from fonoteca.ground.workers import Processes, count_cores
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.build_container import ContainerBuilder
 from fonoteca.workflows.build_plan import BuildPlan, plan_build, refused_tracks
+from fonoteca.workflows.build_resume import give_up_plan, plan_stands
 from fonoteca.workflows.picture_shelf import clear_waiting_pictures
 from fonoteca.workflows.rights_policy import refresh_rights_table
 
@@ -38,6 +39,8 @@ def build(archive: Archive, progress: Progress) -> BuildReport:
     report = BuildReport()
     clear_obsolete(archive)
     refresh_rights_table(archive)
+    if not plan_stands(archive):
+        give_up_plan(archive)
     if archive.ledger.running_build() is None:
         archive.ledger.drop_findings("build")
         _start(archive, report)

@@ -14,6 +14,7 @@ import msgspec
 
 from fonoteca.catalogue import FileRow, picture_id_of
 from fonoteca.containers import ContainerWriter, data_folder_name, format_timestamp, make_aacid, metadata_file_name
+from fonoteca.ground.errors import ContainerFormatError
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.workers import Processes, count_cores, map_in_order, open_threads
@@ -25,6 +26,7 @@ from fonoteca.integrity import (
     PieceHasher,
     PlannedContainer,
     PlannedMember,
+    show_path,
 )
 from fonoteca.torrents import choose_piece_length
 from fonoteca.workflows.archive import Archive
@@ -121,7 +123,7 @@ class ContainerBuilder:
         for member in self.planned_members:
             earlier = self.journal.entries.get(member.id)
             if earlier is not None and self._aacid(member.id, earlier.sha256) in left:
-                yield earlier
+                yield MadeMember(**msgspec.structs.asdict(earlier))
             elif member.action in ("link", "patch"):
                 yield self.jobs.held_facts(member)
             else:
@@ -133,8 +135,9 @@ class ContainerBuilder:
         try:
             return self.processes.result_of(future, make_member, job)
         except BrokenProcessPool:
-            finding = Finding("encode-failed", os.fsdecode(job.paths[0]), "the encoder crashed on it", job.id)
-            return MadeMember(id=job.id, action=job.action, findings=(finding,))
+            kept = make_member(msgspec.structs.replace(job, action="copy"))
+            kept.findings = (Finding("encode-failed", show_path(job.paths[0]), "the encoder crashed on it", job.id), *kept.findings)
+            return kept
 
     def _aacid(self, id: str, content: str) -> str:
         return make_aacid(self.planned.collection, self.second, id, f"{id} {content}")
@@ -161,7 +164,13 @@ class ContainerBuilder:
         if member.action == "link":
             old = self.archive.ledger.member(member.replaces or "")
             assert old is not None
-            self.writer.link_member(aacid, self.archive.containers / old.container / old.aacid, made.sha256, metadata)
+            place = self.archive.containers / old.container / old.aacid
+            try:
+                self.writer.link_member(aacid, place, made.sha256, metadata)
+            except ContainerFormatError as error:
+                # damaged where it was held: the next build makes it anew from its source, if that is there
+                self._note(MadeMember(id=member.id, action="link", findings=(Finding("changed", str(place), error.message, member.id),)))
+                return None
         elif member.id in self.journal.entries and not made.parts:
             if self.writer.reuse_member(aacid, made.sha256, metadata) is None:
                 again = make_member(self.jobs.make(member))
@@ -221,7 +230,7 @@ class ContainerBuilder:
         with self.archive.ledger.transaction():
             for finding in made.findings:
                 self.archive.ledger.put_finding("build", finding, os.fsencode(finding.path), self.archive.now())
-        if not made.is_made and self.planned.content == "audio":
+        if not made.is_made and self.planned.content == "audio" and not self.archive.catalogue.is_withdrawn(made.id):
             self.archive.catalogue.set_status(made.id, "unreadable", made.findings[0].fact)
 
     def _record(self) -> None:
@@ -229,7 +238,7 @@ class ContainerBuilder:
         with self.archive.catalogue.transaction():
             for id, row in self.file_rows:
                 self.archive.catalogue.put_file(id, row)
-                if self.planned.is_public or not self._is_withdrawn(id):
+                if not self.archive.catalogue.is_withdrawn(id):
                     self.archive.catalogue.set_status(id, "held")
         with self.archive.ledger.transaction():
             if self.members:
@@ -242,10 +251,6 @@ class ContainerBuilder:
         for member in self.members:
             if self.planned.content == "cover":
                 Path(self.archive.picture_file(member.id)).unlink(missing_ok=True)
-
-    def _is_withdrawn(self, id: str) -> bool:
-        track = self.archive.catalogue.get_track(id)
-        return track is not None and track.status == "withdrawn"
 
     def _container(self) -> Container:
         root, layer = self.metadata_tree.finish(self.metadata_pieces.piece_length)

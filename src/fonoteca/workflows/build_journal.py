@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from fonoteca.workflows.members import MadeMember
+from fonoteca.workflows.members import MadeMember, MemberFacts
 
 
 class Journal:
@@ -14,20 +14,19 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries: dict[str, MadeMember] = {}
+        self.entries: dict[str, MemberFacts] = {}
         if path.exists():
             for line in path.read_bytes().split(b"\n"):
                 try:
-                    made = msgspec.json.decode(line, type=MadeMember)
+                    made = msgspec.json.decode(line, type=MemberFacts)
                 except msgspec.DecodeError:
                     continue
                 self.entries[made.id] = made
-        self._file = None
 
     def append(self, made: MadeMember) -> None:
         """Remember one encoding; the operating system has it when this returns, so a kill of the program cannot lose it."""
         with open(self.path, "ab", buffering=0) as file:
-            file.write(b"\n" + msgspec.json.encode(msgspec.structs.replace(made, parts=(), findings=())) + b"\n")
+            file.write(b"\n" + msgspec.json.encode(made.facts) + b"\n")
 
     def remove(self) -> None:
         """The container stands; nothing of this is needed any more."""

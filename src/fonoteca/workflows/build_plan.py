@@ -5,6 +5,7 @@ The choices go through a temporary table, so that SQLite sorts them on disk: mem
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
@@ -32,7 +33,13 @@ CREATE TEMP TABLE IF NOT EXISTS choices (
 DELETE FROM choices;
 """
 
-_REPLACED = """SELECT DISTINCT held_container FROM choices WHERE held_container IS NOT NULL AND (NOT is_settled OR refusal <> '')"""
+_MOVED = """SELECT m.container, c.content, k.is_withdrawn FROM members m
+    JOIN containers c ON c.name = m.container AND c.state = 'current'
+    LEFT JOIN choices k ON k.content = c.content AND k.id = m.id
+    WHERE k.held_aacid IS NOT m.aacid OR NOT k.is_settled OR k.refusal <> ''"""
+"""Members that may not stay where they are, also those that a newer container holds already since a plan was given up."""
+
+_REPLACED = f"SELECT container FROM ({_MOVED})"
 _TO_MAKE = f"""refusal = '' AND (held_container IS NULL OR held_container IN ({_REPLACED}))"""
 
 
@@ -60,16 +67,12 @@ class BuildPlan(msgspec.Struct, kw_only=True):
 def plan_build(archive: Archive, *, store: bool) -> BuildPlan:
     """The plan for everything that came since the last build; with `store` it is recorded as a running build, at once or not at all."""
     ledger = archive.ledger
-    ledger.connection.execute("PRAGMA temp_store = FILE")
-    ledger.connection.execute(_TABLES)
-    _gather_audio(archive)
-    _gather_covers(archive)
-    _gather_patches(archive)
+    gather_choices(archive)
     plan = BuildPlan()
     _count(archive, plan)
     plan.replaced = _find_replaced(archive)
     with ledger.transaction():
-        build = ledger.start_build(max(archive.now(), ledger.first_free_second())) if store else 0
+        build = ledger.start_build(max(archive.now(), ledger.first_free_second()), settings_digest(archive)) if store else 0
         for container, members in _cut(archive, build):
             plan.containers.append(container)
             if store:
@@ -81,6 +84,21 @@ def plan_build(archive: Archive, *, store: bool) -> BuildPlan:
             if plan.is_empty:
                 ledger.finish_build(build)
     return plan
+
+
+def gather_choices(archive: Archive) -> None:
+    """Fill the temporary table with what should be, member by member, beside what is held."""
+    archive.ledger.connection.execute("PRAGMA temp_store = FILE")
+    archive.ledger.connection.execute(_TABLES)
+    _gather_audio(archive)
+    _gather_covers(archive)
+    _gather_patches(archive)
+
+
+def settings_digest(archive: Archive) -> str:
+    """SHA-256 of the settings that decide what a member is made of."""
+    settings = archive.settings
+    return hashlib.sha256(msgspec.json.encode((settings.institution, settings.tiers, settings.covers, settings.containers))).hexdigest()
 
 
 def _put(archive: Archive, choice: MemberChoice) -> None:
@@ -112,12 +130,21 @@ def _gather_covers(archive: Archive) -> None:
         for picture in pictures_of_patch(patch):
             execute(put, (picture_id_of(picture.sha256), is_public, popularity))
     _match_with_held(archive, "cover", "no track shows it")
-    for (id,) in execute("SELECT id FROM choices WHERE content = 'cover' AND held_aacid IS NULL").fetchall():
+    for id in _new_covers(archive):
         file = archive.picture_file(str(id))
         size = file.stat().st_size if file.exists() else 0
         execute(
             "UPDATE choices SET predicted_bytes = ?, refusal = ? WHERE content = 'cover' AND id = ?", (size, "" if size else "no file", id)
         )
+
+
+def _new_covers(archive: Archive) -> Iterator[str]:
+    """Ids of covers that no container has yet, some thousand at a time, so that their rows may be changed meanwhile."""
+    statement = "SELECT id FROM choices WHERE content = 'cover' AND held_aacid IS NULL AND id > ? ORDER BY id LIMIT 5000"
+    last = ""
+    while ids := [str(row[0]) for row in archive.ledger.rows(statement, last)]:
+        yield from ids
+        last = ids[-1]
 
 
 def _gather_patches(archive: Archive) -> None:
@@ -141,9 +168,9 @@ def _match_with_held(archive: Archive, content: str, refusal: str) -> None:
 
 def _find_replaced(archive: Archive) -> list[tuple[str, str]]:
     """Containers with a member that may not stay where it is, and why."""
-    statement = """SELECT held_container, CASE WHEN max(is_withdrawn) THEN 'a member was withdrawn' WHEN max(content) = 'audio'
-        THEN 'the rights of a member changed' ELSE 'tracks that its members belong to were withdrawn or changed' END FROM choices
-        WHERE held_container IS NOT NULL AND (NOT is_settled OR refusal <> '') GROUP BY held_container ORDER BY 1"""
+    statement = f"""SELECT container, CASE WHEN max(is_withdrawn) THEN 'a member was withdrawn' WHEN max(content) = 'audio'
+        THEN 'the rights of a member changed' ELSE 'tracks that its members belong to were withdrawn or changed' END
+        FROM ({_MOVED}) GROUP BY container ORDER BY container"""
     return [(row[0], row[1]) for row in archive.ledger.rows(statement)]
 
 

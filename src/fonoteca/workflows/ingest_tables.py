@@ -14,6 +14,7 @@ from fonoteca.catalogue import MetadataRow, PlaysRow, read_metadata, read_plays
 from fonoteca.ground.errors import FormatError
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
+from fonoteca.integrity import show_path
 from fonoteca.rights import read_statement
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.ingest import AddReport
@@ -71,6 +72,7 @@ class _Table:
 
     def note(self, finding: Finding) -> None:
         """Count a finding, and keep it where this is no dry run."""
+        finding = msgspec.structs.replace(finding, path=show_path(self.key))
         self.report.take(finding)
         if not self.dry_run:
             self.archive.ledger.put_finding("add", finding, self.key, self.archive.now())

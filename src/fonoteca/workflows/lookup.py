@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections import Counter
@@ -93,7 +94,7 @@ def show_track(archive: Archive, text: str) -> dict[str, Any]:
         "files": [_file_facts(archive, row) for row in archive.catalogue.files_of(id)],
         "sources": sources,
         "tombstone": msgspec.to_builtins(stone) if stone else None,
-        "findings": [msgspec.to_builtins(finding) for finding in archive.ledger.findings() if finding.track == id],
+        "findings": [msgspec.to_builtins(finding) for finding in archive.ledger.findings_about(id)],
     }
 
 
@@ -116,20 +117,39 @@ def get_track(archive: Archive, text: str, target: Path | None, *, original: boo
     if member is None:
         raise NotFoundError(f"{track.title or id} is not in a container ({track.status})", "Build it first with: fonoteca build")
     row = next(row for row in archive.catalogue.files_of(id) if row.aacid == member.aacid)
-    path = _target(target, track, suffix_of(row.format))
+    path = _target(archive, target, track, suffix_of(row.format))
     place = archive.containers / member.container / member.aacid
     pictures = _covers(archive, track, member)
     if row.format in OGG_FORMATS and pictures:
         try:
-            tagged = retag_ogg(place.read_bytes(), (), pictures, path=str(place))
+            tagged = retag_ogg(_read_member(archive, member), (), pictures, path=str(place))
         except FormatError:
             pass
         else:
             with open_atomically(path) as file:
                 file.writelines(tagged.parts)
             return path
-    reflink_or_copy(place, path)
+    _copy_proved(place, path, member.sha256)
     return path
+
+
+def _read_member(archive: Archive, member: Member) -> bytes:
+    content = (archive.containers / member.container / member.aacid).read_bytes()
+    _check_digest(hashlib.sha256(content).hexdigest(), member.sha256, member.aacid)
+    return content
+
+
+def _copy_proved(place: Path, path: Path, sha256: str) -> None:
+    """Copy only what is what was written: damage is never handed on as music."""
+    with open(place, "rb") as file:
+        _check_digest(hashlib.file_digest(file, "sha256").hexdigest(), sha256, str(place))
+    reflink_or_copy(place, path)
+
+
+def _check_digest(found: str, expected: str, name: str) -> None:
+    if found != expected:
+        hint = "Take it again from the torrent or a mirror; fonoteca verify names every file that needs it."
+        raise FonotecaError(f"{name} is damaged: its SHA-256 is {found[:16]}… and should be {expected[:16]}…", hint)
 
 
 def _covers(archive: Archive, track: TrackRecord, member: Member) -> list[Picture]:
@@ -147,30 +167,46 @@ def _shelf(archive: Archive, patch: bytes) -> PictureShelf:
 def _get_original(archive: Archive, track: TrackRecord, member: Member | None, target: Path | None) -> Path:
     source = archive.ledger.source_of_track(track.id)
     came_as = source.format if source else None
-    path = _target(target, track, suffix_of(came_as or ""))
+    came_sha256 = member.source_sha256 if member and member.source_sha256 else (source.sha256 if source else "")
+    path = _target(archive, target, track, suffix_of(came_as or ""))
     if member is not None and member.action in ("copy", "restore"):
-        reflink_or_copy(archive.containers / member.container / member.aacid, path)
+        _copy_proved(archive.containers / member.container / member.aacid, path, member.sha256)
         return path
     if member is not None and member.patch is not None:
-        content = (archive.containers / member.container / member.aacid).read_bytes()
+        content = _read_member(archive, member)
         write_atomically(path, apply_patch(content, member.patch, _shelf(archive, member.patch).find))
         return path
-    kept = next((other.original for other in archive.ledger.sources_of_track(track.id) if other.original), None)
-    if kept:
-        reflink_or_copy(archive.originals / kept, path)
+    kept = next((other for other in archive.ledger.sources_of_track(track.id) if other.original and other.sha256 == came_sha256), None)
+    if kept and kept.original:
+        _copy_proved(archive.originals / kept.original, path, kept.sha256)
         return path
+    if member is None:
+        raise NotFoundError(f"{track.title or track.id} is not in a container ({track.status})", "Build it first with: fonoteca build")
     where = f" It came from {source.shown_path}." if source else ""
     raise FonotecaError(
         f"{track.title or track.id} was encoded, so its original cannot be restored.{where}", "Add with --keep-originals to keep what came."
     )
 
 
-def _target(target: Path | None, track: TrackRecord, suffix: str) -> Path:
-    """A path that was given, or a name made of artist and title in the folder that was given or in this one."""
-    if target is not None and not target.is_dir():
-        if not target.parent.is_dir():
-            raise UsageError(f"{target.parent} is no folder", "Make it, or give another path with --output.")
-        return target
+def _target(archive: Archive, target: Path | None, track: TrackRecord, suffix: str) -> Path:
+    """A path that was given, or a name made of artist and title in the folder that was given or in this one.
+
+    Sources and what the archive holds are never written over.
+    """
+    path = target if target is not None and not target.is_dir() else (target or Path()) / safe_file_name(track, suffix)
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is no folder", "Make it, or give another path with --output.")
+    whole = path.resolve()
+    if whole.exists() and (whole.is_relative_to(archive.path.resolve()) or archive.ledger.source_at(os.fsencode(whole)) is not None):
+        raise UsageError(f"{path} is a source or belongs to the archive", "Give another path with --output.")
+    return path
+
+
+def safe_file_name(track: TrackRecord, suffix: str) -> str:
+    """Artist and title as a file name that every system takes."""
     name = " - ".join(part for part in (", ".join(track.artists), track.title) if part) or track.id
-    safe = re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", name).strip(". ").encode()[:200].decode("utf-8", "ignore") or track.id
-    return (target or Path()) / (safe + suffix)
+    safe = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", name).strip(". ").encode("utf-8", "replace")[:200].decode("utf-8", "ignore")
+    safe = safe.rstrip(". ") or track.id
+    if re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", safe):
+        safe = "_" + safe
+    return safe + suffix

@@ -40,12 +40,8 @@ class MemberJob(msgspec.Struct, frozen=True, kw_only=True):
     strip_pictures: bool = False
 
 
-class MadeMember(msgspec.Struct, kw_only=True):
-    """The member's bytes in `parts` (or, for a large copy, in the file `stream_from`), and what is true of them.
-
-    `action` is what was really done: a file that cannot be retagged safely is copied. With a finding that sets it aside
-    there is no member.
-    """
+class MemberFacts(msgspec.Struct, kw_only=True):
+    """What is true of a member. `action` is what was really done: a file that cannot be retagged or encoded is copied."""
 
     id: str
     action: str
@@ -57,14 +53,27 @@ class MadeMember(msgspec.Struct, kw_only=True):
     encoder: str | None = None
     samples: int | None = None
     loudness_lufs: float | None = None
-    parts: tuple[bytes | memoryview, ...] = ()
-    stream_from: bytes | None = None
-    findings: tuple[Finding, ...] = ()
 
     @property
     def is_made(self) -> bool:
         """Whether there is a member."""
         return bool(self.sha256)
+
+
+class MadeMember(MemberFacts, kw_only=True):
+    """A member's bytes in `parts` (or, for a large copy, in the file `stream_from`), and what is true of them.
+
+    Where there is none, findings say why.
+    """
+
+    parts: tuple[bytes | memoryview, ...] = ()
+    stream_from: bytes | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def facts(self) -> MemberFacts:
+        """All but the bytes and the findings."""
+        return MemberFacts(**{name: getattr(self, name) for name in MemberFacts.__struct_fields__})
 
     def chunks(self) -> Iterator[bytes | memoryview]:
         """The member's bytes in order."""
@@ -148,6 +157,10 @@ def _encode(job: MemberJob, path: bytes) -> MadeMember:
     )  # fmt: skip
     done = encode_and_check(Path(os.fsdecode(path)), request)
     findings = tuple(msgspec.structs.replace(finding, track=job.id) for finding in done.findings)
+    if any(finding.code in ("encode-failed", "encode-check-failed") for finding in findings):
+        kept = _copy(job, path)
+        kept.findings = findings
+        return kept
     if any(finding.kind.weight != "note" for finding in findings):
         return MadeMember(id=job.id, action="encode", findings=findings)
     return MadeMember(
