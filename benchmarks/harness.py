@@ -94,7 +94,10 @@ def format_comparison(comparison: Comparison) -> str:
     for name, timings in comparison.timings.items():
         cpu_s, wall_s = (statistics.median(_seconds(timing, wall) for timing in timings) for wall in (False, True))
         ratios = comparison.ratio(name, first), comparison.ratio(name, first, wall=True)
-        lines.append(f"{name:{width}}  {cpu_s:8.2f} {wall_s:8.2f} {comparison.speed(name):14,.1f} {ratios[0]:7.2f} {ratios[1]:7.2f}")
+        if cpu_s < 0.01:  # all of it in processes that are still there
+            lines.append(f"{name:{width}}  {'':8} {wall_s:8.2f} {'':14} {'':7} {ratios[1]:7.2f}")
+        else:
+            lines.append(f"{name:{width}}  {cpu_s:8.2f} {wall_s:8.2f} {comparison.speed(name):14,.1f} {ratios[0]:7.2f} {ratios[1]:7.2f}")
     return "\n".join(lines)
 
 

@@ -34,7 +34,8 @@ def gather_pieces(parts: Iterable[bytes | bytearray | memoryview]) -> Iterator[b
     length = 0
     for part in parts:
         if len(part) >= PIECE_BYTES:
-            yield from (b"".join(waiting),) if waiting else ()
+            if length:
+                yield b"".join(waiting)
             yield from _cut(memoryview(part))
             waiting, length = [], 0
             continue
