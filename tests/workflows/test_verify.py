@@ -72,8 +72,11 @@ def release(built_minute: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built_minute / "release", tmp_path / "release"))
 
 
-@pytest.mark.parametrize("how", WAYS)
-@pytest.mark.parametrize("what", ["release", "archive", "containers", "container"])
+@pytest.mark.parametrize(
+    ("what", "how"),
+    [*((what, how) for what in ("release", "archive") for how in WAYS),
+     *((what, how) for what in ("containers", "container") for how in ("missing", "extra", "swapped"))],
+)  # fmt: skip
 def test_damage_of_a_member_is_found_and_named(published: Path, tmp_path: Path, what: str, how: str) -> None:
     if what == "release":
         top = place = Path(shutil.copytree(published / "release", tmp_path / "release"))
