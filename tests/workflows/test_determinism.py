@@ -7,6 +7,8 @@ from pathlib import Path
 
 from commands import FREE_ART, make_archive, run_fonoteca, tree_digest
 
+from generated_music import write_small_files
+
 
 def _publish(archive: Path, sources: list[Path], plays: Path, jobs: str) -> dict[str, str]:
     run_fonoteca("add", *sources, "--plays", plays, "--rights", FREE_ART, "--archive", archive, FONOTECA_JOBS=jobs)
@@ -43,3 +45,19 @@ def test_publishing_and_building_again_change_nothing(published: Path) -> None:
         for name in [name for name in tree if name == ".lock" or ("sqlite3" in name and "/" not in name)]:
             del tree[name]
     assert after == before
+
+
+def test_builds_that_find_nothing_to_do_change_nothing_of_the_next(tmp_path: Path) -> None:
+    """A killed build that is finished ends with such a look."""
+    write_small_files(tmp_path / "first", 4, seed=1)
+    write_small_files(tmp_path / "second", 4, seed=2)
+    releases = []
+    for name, builds in (("once", 1), ("often", 3)):
+        archive = make_archive(tmp_path / name)
+        for folder in ("first", "second"):
+            run_fonoteca("add", tmp_path / folder, "--rights", FREE_ART, "--archive", archive)
+            for _ in range(builds):
+                run_fonoteca("build", "--archive", archive)
+        run_fonoteca("publish", "--archive", archive)
+        releases.append(tree_digest(archive / "release"))
+    assert releases[0] == releases[1]
