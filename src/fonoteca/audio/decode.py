@@ -36,6 +36,8 @@ _DEMUXERS: dict[AudioFormat, str] = {
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _W64_START = b"riff\x2e\x91\xcf\x11"
 _LOGS_KEPT = 100
+LOWEST_RATE_HZ = 1000
+"""Below it nothing is decoded: a header that lies of 10 Hz makes hours of sound, and of work, out of a few kilobytes."""
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -105,6 +107,9 @@ def decode_frames(file: AnyFile, format: AudioFormat, problems: list[str]) -> Ge
     position = 0
     for link in open_links(file) if format in OGG_FORMATS else (file,):
         for frame in _decode_link(link, format, problems):
+            if frame.sample_rate < LOWEST_RATE_HZ:
+                problems.append(f"the sample rate is {frame.sample_rate} Hz; at least {LOWEST_RATE_HZ} Hz can be kept")
+                return
             frame.pts = position
             position += frame.samples
             yield frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple, cast
@@ -82,7 +83,7 @@ class LoudnessMeter:
     def finish(self) -> float | None:
         """Integrated LUFS; None where all is below the gate, shorter than one 400 ms block, or not of one shape."""
         self._push(None)
-        if self._has_changed or self._lufs is None or self._lufs <= _GATE_LUFS:
+        if self._has_changed or self._lufs is None or not self._lufs > _GATE_LUFS or math.isinf(self._lufs):
             return None
         return self._lufs
 

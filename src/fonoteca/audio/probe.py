@@ -8,9 +8,11 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from fonoteca.audio.adts import read_adts_structure
 from fonoteca.audio.byte_source import WHOLE_BYTES_AT_MOST, ByteSource, FileSource, MemorySource
-from fonoteca.audio.decode import Decoded, decode_audio
+from fonoteca.audio.decode import LOWEST_RATE_HZ, Decoded, decode_audio
 from fonoteca.audio.flac import read_flac_structure
 from fonoteca.audio.formats import AudioStructure, detect_format
 from fonoteca.audio.mp3 import read_mp3_structure
@@ -23,7 +25,7 @@ from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import AudioFile, AudioFormat
 
 OGG_BYTES_AT_MOST = 1 << 30
-"""Larger Ogg files are decoded and hashed but not taken apart: their reader needs them whole."""
+"""Larger Ogg files are set aside: their reader needs them whole in memory."""
 
 _OGG_CODECS: dict[str, AudioFormat] = {"vorbis": "ogg-vorbis", "opus": "ogg-opus"}
 _UNCHANGED_SENSE = ("st_size", "st_mtime_ns", "st_ino", "st_dev")
@@ -113,7 +115,15 @@ def _examine(source: ByteSource, path: str) -> _Content:
     except (ArithmeticError, LookupError, ValueError, MemoryError) as error:
         fact = f"its structure cannot be read: {type(error).__name__}: {str(error)[:200]}"
         return _Content(AudioStructure(None, findings=(Finding("corrupt", path, fact),)), EmbeddedTags())
-    return _Content(structure, read_tags(source, structure.tag_blocks, path))
+    return _Content(_refuse_low_rate(structure, path), read_tags(source, structure.tag_blocks, path))
+
+
+def _refuse_low_rate(structure: AudioStructure, path: str) -> AudioStructure:
+    """What no decoder here takes is set aside without one, whatever `--check` asks for."""
+    if structure.format is None or not 0 < structure.sample_rate < LOWEST_RATE_HZ:
+        return structure
+    fact = f"its sample rate is {structure.sample_rate} Hz; at least {LOWEST_RATE_HZ} Hz can be kept"
+    return msgspec.structs.replace(structure, findings=(*structure.findings, Finding("not-audio", path, fact)))
 
 
 def _read_structure(source: ByteSource, path: str, shape: str | None, start: int) -> AudioStructure:
@@ -134,7 +144,7 @@ def _read_structure(source: ByteSource, path: str, shape: str | None, start: int
 
 def _examine_ogg(source: ByteSource, path: str) -> _Content:
     if source.size > OGG_BYTES_AT_MOST:
-        fact = f"an Ogg file of {source.size} bytes is too large to take apart"
+        fact = f"an Ogg file of {source.size:,} bytes; at most {OGG_BYTES_AT_MOST:,} can be taken apart: split it"
         return _Content(AudioStructure(None, findings=(Finding("not-audio", path, fact),)), EmbeddedTags())
     ogg = read_ogg_structure(source.read(0, source.size), path)
     embedded = read_packet_tags(ogg.comment_packet, path) if ogg.comment_packet else EmbeddedTags()
@@ -148,7 +158,7 @@ def _examine_ogg(source: ByteSource, path: str) -> _Content:
         note = Finding("not-audio", path, "Ogg without a Vorbis or Opus stream")
         structure = AudioStructure(None, findings=(note,))
     short = shorten_packet(ogg.comment_packet) if ogg.comment_packet else None
-    return _Content(structure, embedded, short, ogg.can_be_retagged and source.size <= WHOLE_BYTES_AT_MOST)
+    return _Content(_refuse_low_rate(structure, path), embedded, short, ogg.can_be_retagged and source.size <= WHOLE_BYTES_AT_MOST)
 
 
 def _decode(source: ByteSource, path: Path, structure: AudioStructure) -> Decoded | None:

@@ -205,8 +205,15 @@ class Catalogue:
 
     # status, withdrawals
 
-    def set_status(self, track_id: str, status: Status, reason: str | None = None, duplicate_of: str | None = None) -> None:
-        """Say whether the track is held and why not; a withdrawn track stays withdrawn."""
+    def set_status(
+        self, track_id: str, status: Status, reason: str | None = None, duplicate_of: str | None = None, *, only_if_changed: bool = False
+    ) -> None:
+        """Say whether the track is held and why not; a withdrawn track stays withdrawn. `only_if_changed` writes nothing in vain."""
+        if only_if_changed and self.statements.row("SELECT status, status_reason FROM tracks WHERE id = ?", (track_id,)) == (
+            status,
+            reason,
+        ):
+            return
         if status != "withdrawn" and self.is_withdrawn(track_id):
             raise UsageError(f"track {track_id} was withdrawn", "A withdrawal is for good; the tombstone says why.")
         values = (status, clean_optional(reason), clean_optional(duplicate_of))

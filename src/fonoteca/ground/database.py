@@ -43,7 +43,7 @@ def open_database(path: Path, application_id: int, migrations: Sequence[str], *,
         if read_only:
             return connection
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA synchronous = FULL")  # what a commit says is so after a power cut, too
         _migrate(connection, application_id, version, migrations)
     except apsw.Error as error:
         raise translate_database_error(error, path) from error

@@ -77,6 +77,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "duplicate-file": FindingKind("note", "Another file has the same bytes.", "Nothing to do: one is kept."),
     "duplicate-sound": FindingKind("note", "Another file has the same sound under other tags.", "Nothing to do: one is kept."),
     "unknown-rights": FindingKind("note", "The rights statement is no known licence.", "Give a licence with --rights or a sidecar; until then the item is kept and not published."),
+    "conflicting-rights": FindingKind("note", "Copies of one track come with different rights.", "The strictest counts. Say with a row of --metadata, or a sidecar beside each copy, what holds."),
     # what verify finds: damage
     "missing": FindingKind("damage", "A file that should be here is not.", _HEAL),
     "extra": FindingKind("damage", "A file is here that is on no list.", "Move it away; nothing refers to it."),

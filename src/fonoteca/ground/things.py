@@ -37,7 +37,7 @@ class AudioFile(msgspec.Struct, frozen=True):
 
     `format` is None where the content is no kept format; `essence_sha256` where no packet could be told.
     `samples` counts per channel at `sample_rate` (48,000 for Opus, without pre-skip): decoded where `is_decoded`, else as declared.
-    `comment_packet` is the raw Vorbis comment or OpusTags packet.
+    `comment_packet` is the Vorbis comment or OpusTags packet with each picture shortened to its hash (docs/formats/ledger.md).
     """
 
     size: int

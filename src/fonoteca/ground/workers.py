@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections import deque
@@ -15,13 +16,18 @@ from multiprocessing import forkserver, resource_tracker
 from types import TracebackType
 from typing import Any, TypeVar
 
+from fonoteca.ground.errors import UsageError
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
 def count_cores() -> int:
-    """Cores this process may use (its affinity, not the machine's total); FONOTECA_JOBS overrides."""
-    return int(os.environ.get("FONOTECA_JOBS") or 0) or len(os.sched_getaffinity(0))
+    """Cores this process may use (its affinity, not the machine's total); FONOTECA_JOBS overrides. UsageError where that is no number."""
+    wanted = os.environ.get("FONOTECA_JOBS") or "0"
+    if not re.fullmatch(r"[0-9]{1,4}", wanted):
+        raise UsageError(f"FONOTECA_JOBS is {wanted[:80]!r}", "Give a number of cores from 1 to 9999, or unset it to use all.")
+    return int(wanted) or len(os.sched_getaffinity(0))
 
 
 class Processes:
@@ -130,14 +136,27 @@ class _AtOnce(Executor):
         return future
 
 
-def map_in_order(submit: Callable[[Job], Future[Result]], jobs: Iterable[Job], ahead: int) -> Iterator[tuple[Job, Future[Result]]]:
-    """Each job with its finished future, in order, with at most `ahead` jobs under way."""
+def map_in_order(
+    submit: Callable[[Job], Future[Result]],
+    jobs: Iterable[Job],
+    ahead: int,
+    *,
+    weigh: Callable[[Job], int] = lambda _: 0,
+    room: int = 1,
+) -> Iterator[tuple[Job, Future[Result]]]:
+    """Each job with its finished future, in order, with at most `ahead` jobs under way that together weigh at most `room`.
+
+    One that weighs more by itself is done alone.
+    """
     pending: deque[tuple[Job, Future[Result]]] = deque()
     try:
+        weight = 0
         for job in jobs:
-            pending.append((job, submit(job)))
-            if len(pending) >= ahead:
+            while pending and (len(pending) >= ahead or weight + weigh(job) > room):
+                weight -= weigh(pending[0][0])
                 yield _finished(pending.popleft())
+            pending.append((job, submit(job)))
+            weight += weigh(job)
         while pending:
             yield _finished(pending.popleft())
     finally:

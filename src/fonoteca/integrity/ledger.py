@@ -65,6 +65,14 @@ class Ledger:
         """Record one file that came."""
         insert_row(self.connection, "sources", columns_of(source))
 
+    def put_top(self, path: bytes) -> None:
+        """Record a folder that was added."""
+        self.connection.execute("INSERT OR IGNORE INTO tops VALUES (?)", (path,))
+
+    def tops(self) -> list[bytes]:
+        """Every folder that was added, sorted."""
+        return [row[0] for row in self.rows("SELECT path FROM tops ORDER BY path")]
+
     def source_at(self, path: bytes) -> Source | None:
         """What is known of the file at `path`."""
         return next(self._sources("WHERE path = ?", path), None)
@@ -216,6 +224,18 @@ class Ledger:
     def planned_obsolete(self, build: int) -> list[tuple[str, str]]:
         """Names of the containers that a build replaces, with reasons."""
         return [(row[0], row[1]) for row in self.rows("SELECT name, reason FROM planned_obsolete WHERE build = ? ORDER BY name", build)]
+
+    def count_not_issued_again(self, build: int, name: str) -> int:
+        """Members of a container that a build was to issue again and did not."""
+        statement = """SELECT count(*) FROM members m JOIN planned_members p ON p.build = ? AND p.replaces = m.aacid
+            JOIN planned_containers c USING (build, number) WHERE m.container = ? AND NOT EXISTS
+            (SELECT 1 FROM members n JOIN containers d ON d.name = n.container
+             WHERE n.id = m.id AND d.content = c.content AND d.second > (SELECT second FROM containers WHERE name = m.container))"""
+        return int(next(self.rows(statement, build, name))[0])
+
+    def set_public(self, name: str, *, is_public: bool) -> None:
+        """Whether releases may hold a container."""
+        self.connection.execute("UPDATE containers SET is_public = ? WHERE name = ?", (is_public, name))
 
     # ---- what is held
 

@@ -38,6 +38,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     original: str | None = None
     added_at: int = 0
     decoded_at: int | None = None
+    rights_values: tuple[str, ...] = ()
+    rights_from: str | None = None
+    attribution: str | None = None
 
     @property
     def shown_path(self) -> str:

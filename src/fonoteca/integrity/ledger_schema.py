@@ -30,6 +30,8 @@ CREATE TABLE sources (
 CREATE INDEX sources_by_sha256 ON sources (sha256);
 CREATE INDEX sources_by_essence ON sources (essence_sha256);
 CREATE INDEX sources_by_track ON sources (track_id);
+CREATE INDEX sources_by_state ON sources (state, decoded_at);
+CREATE INDEX sources_by_original ON sources (original) WHERE original IS NOT NULL;
 
 CREATE TABLE findings (
     step TEXT NOT NULL,                -- add, build, verify
@@ -71,6 +73,7 @@ CREATE TABLE planned_members (
     replaces TEXT,                     -- the AACID that this member is issued again for
     PRIMARY KEY (build, number, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX planned_members_by_replaces ON planned_members (build, replaces) WHERE replaces IS NOT NULL;
 
 CREATE TABLE planned_obsolete (
     build INTEGER NOT NULL,
@@ -129,5 +132,11 @@ CREATE TABLE releases (
     checksums_sha256 TEXT NOT NULL DEFAULT '',
     state TEXT NOT NULL CHECK (state IN ('making', 'done'))
 ) STRICT;
+""",
+    """
+ALTER TABLE sources ADD COLUMN rights_values TEXT NOT NULL DEFAULT '[]'; -- JSON: what was last said of this file's rights, where
+ALTER TABLE sources ADD COLUMN rights_from TEXT;   -- sidecar, tag, folder or option
+ALTER TABLE sources ADD COLUMN attribution TEXT;   -- that came with it
+CREATE TABLE tops (path BLOB PRIMARY KEY) STRICT, WITHOUT ROWID; -- folders that were added
 """,
 )

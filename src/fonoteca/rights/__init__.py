@@ -8,9 +8,10 @@ from fonoteca.rights.sidecars import (
     StatementSource,
     read_sidecar,
     read_tag_statement,
+    strictest_statement,
     strongest_statement,
 )
-from fonoteca.rights.statements import Decision, attribution_line, decide, read_statement
+from fonoteca.rights.statements import Decision, attribution_line, decide, read_statement, read_statements
 from fonoteca.rights.withdrawal import WITHDRAWAL_REASONS, Withdrawal, WithdrawalReason, parse_reason, write_reason_table
 
 __all__ = [
@@ -30,7 +31,9 @@ __all__ = [
     "parse_reason",
     "read_sidecar",
     "read_statement",
+    "read_statements",
     "read_tag_statement",
+    "strictest_statement",
     "strongest_statement",
     "write_licence_table",
     "write_reason_table",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from functools import lru_cache
 from importlib import resources
@@ -69,16 +70,17 @@ _TOKEN = re.compile(r"[^\W_]+(?:\.\d+)*|\+")
 _CC_PATH = re.compile(r"creativecommons\.org/licenses/([a-z+-]+)(?:/(\d\.\d))?(?:/([a-z]{2,8}))?")
 _TAILS = re.compile(r"(?:/(?:deed|legalcode|rdf)(?:[.-][a-z_-]+)*|\.(?:[a-z]{2}\.)?(?:html|txt|json)|-standalone|/)+$")
 _VERSIONLESS = "any version"
+_LONGEST_NAME = 2_000
 
 
 def name_key(text: str) -> str:
     """The form under which names of licences are the same: "GPLv2+" and "GNU GPL, version 2 or later" give one key.
 
-    Empty where the text has control or direction marks or lost characters: then it is not what it seems.
+    Empty where the text has control or direction marks or lost characters, or is longer than any name: then it is not what it seems.
     """
-    if _UNSEEN.search(text):
+    if _UNSEEN.search(text) or len(text) > _LONGEST_NAME:
         return ""
-    text = text.casefold()[:2000]
+    text = text.casefold()
     if text.startswith("cc0"):
         text = "cc zero " + text[3:]
     for pattern, replacement in _REPLACEMENTS:
@@ -126,6 +128,15 @@ class LicenceTable:
             return self._addresses[key]
         match = _CC_PATH.fullmatch(key)
         return self._creative_commons(match[1], match[2], match[3]) if match else None
+
+    def close_names(self, text: str) -> list[str]:
+        """Names and ids that look like this text, the nearest first."""
+        names: dict[str, str] = {}
+        for row in self.rows:
+            for version in row.versions[::-1] or ("",):
+                for name in (*row.spdx, *row.said, row.name):
+                    names.setdefault(name.replace("{version}", version).casefold(), name.replace("{version}", version))
+        return [names[key] for key in difflib.get_close_matches(text.casefold()[:100], names, 3)]
 
     def by_name(self, text: str) -> Licence | None:
         """The licence with this SPDX id or name."""

@@ -14,7 +14,7 @@ import msgspec
 
 from fonoteca.ground.things import Tags
 from fonoteca.rights.licences import Licence
-from fonoteca.rights.statements import read_statement
+from fonoteca.rights.statements import freedom, read_statement, read_statements
 
 StatementSource = Literal["sidecar", "metadata", "tag", "folder", "option"]
 STATEMENT_ORDER: tuple[StatementSource, ...] = ("sidecar", "metadata", "tag", "folder", "option")
@@ -25,16 +25,21 @@ _FOLDERS_REMEMBERED = 4096
 
 
 class RightsStatement(msgspec.Struct, frozen=True):
-    """A statement as given, where it was read, and the attribution that came with it."""
+    """A statement as given, where it was read, and the attribution that came with it; each of several values must be understood."""
 
-    text: str
+    values: tuple[str, ...]
     source: StatementSource
     attribution: str | None = None
 
     @property
+    def text(self) -> str:
+        """Its values as one text."""
+        return "; ".join(self.values)
+
+    @property
     def licence(self) -> Licence | None:
         """What it says, by the table of licences."""
-        return read_statement(self.text)
+        return read_statements(self.values)
 
 
 def read_sidecar(path: Path, source: StatementSource = "sidecar") -> RightsStatement | None:
@@ -50,13 +55,13 @@ def read_sidecar(path: Path, source: StatementSource = "sidecar") -> RightsState
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return None  # no such file can be
-        return RightsStatement(f"unreadable: {path.name}", source)
+        return RightsStatement((f"unreadable: {path.name}",), source)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return RightsStatement(f"no regular file: {path.name}", source)
+            return RightsStatement((f"no regular file: {path.name}",), source)
         content = os.read(handle, _LONGEST_SIDECAR + 1)
     except OSError:
-        return RightsStatement(f"unreadable: {path.name}", source)
+        return RightsStatement((f"unreadable: {path.name}",), source)
     finally:
         os.close(handle)
     return _statement(content, path.name, source)
@@ -64,9 +69,9 @@ def read_sidecar(path: Path, source: StatementSource = "sidecar") -> RightsState
 
 def _statement(content: bytes, name: str, source: StatementSource) -> RightsStatement:
     if len(content) > _LONGEST_SIDECAR:
-        return RightsStatement(f"over 64 kB: {name}", source)
+        return RightsStatement((f"over 64 kB: {name}",), source)
     lines = [line.strip() for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
-    return RightsStatement(lines[0] if lines else f"empty: {name}", source, lines[1] if len(lines) > 1 else None)
+    return RightsStatement((lines[0] if lines else f"empty: {name}",), source, lines[1] if len(lines) > 1 else None)
 
 
 class Sidecars:
@@ -99,14 +104,17 @@ class Sidecars:
 
 
 def read_tag_statement(tags: Tags) -> RightsStatement | None:
-    """What a file's tags say: `license`, else a `copyright` or `comment` that names a known licence; else None."""
-    for value in tags.get("license", ()):
-        if value.strip():
-            return RightsStatement("; ".join(text for text in tags["license"] if text.strip()), "tag")
+    """What a file's tags say: `license`, else a `copyright` or `comment` that is a statement as a whole; else None.
+
+    Each value of `license` is read by itself; one that is not known denies.
+    """
+    values = tuple(value for value in tags.get("license", ()) if value.strip())
+    if values:
+        return RightsStatement(values, "tag")
     for name in ("copyright", "comment"):
         for value in tags.get(name, ()):
             if read_statement(value):
-                return RightsStatement(value, "tag")
+                return RightsStatement((value,), "tag")
     return None
 
 
@@ -114,3 +122,13 @@ def strongest_statement(statements: Sequence[RightsStatement | None]) -> RightsS
     """The statement that goes before the others by STATEMENT_ORDER, known or not; None where there is none."""
     given = [statement for statement in statements if statement is not None]
     return min(given, key=lambda statement: STATEMENT_ORDER.index(statement.source)) if given else None
+
+
+def strictest_statement(statements: Sequence[RightsStatement]) -> RightsStatement | None:
+    """Of statements about copies of one thing the one that permits least: one that nobody knows, else by its licence; None for none."""
+
+    def rank(statement: RightsStatement) -> tuple[bool, tuple[int, bool, bool, str] | tuple[()]]:
+        licence = statement.licence
+        return licence is not None, freedom(licence) if licence else ()
+
+    return min(statements, key=rank, default=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -10,15 +11,56 @@ import msgspec
 
 from fonoteca.rights.licences import Licence, LicenceTable, load_table
 
-LONGEST_STATEMENT = 16 << 10
+LONGEST_STATEMENT = 2_000
 _HOSTS = (
     r"(?:www\.)?(?:creativecommons\.org|rightsstatements\.org|spdx\.org|gnu\.org|artlibre\.org|opensource\.org|apache\.org|mozilla\.org|"
     r"unlicense\.org|wtfpl\.net|opendatacommons\.org|scripts\.sil\.org|nationalarchives\.gov\.uk|eff\.org)"
 )
-_ADDRESS = re.compile(rf"(?:https?://)?{_HOSTS}(?:/[^\s<>\"'()\[\]{{}}]*)?", re.IGNORECASE)
-_DENIAL = re.compile(r"\b(?:not|no longer|except|excluding|unless|without|never|neither)\b", re.IGNORECASE)
-_LIMIT = re.compile(r"\bnon[\s-]*commercial|\b(?:personal|private|educational|promotional)\s+use|\bno[\s-]*deriv", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s<>\"“”„'‘’()\[\]{}|,;]+")
+_ADDRESS = re.compile(rf"[^:/]*://.*|{_HOSTS}(?:/.*)?", re.IGNORECASE)
+_ODD_MARK = re.compile(r"[^\w\s.,:;/()\[\]{}<>\"“”„'‘’|*+&–—-]")
 _RESERVED = re.compile(r"\ball\s+rights\s+reserved\b", re.IGNORECASE)
+# Words that neither grant nor limit anything, wherever they stand around an address or a name.
+_FILLER = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "these",
+        "work",
+        "works",
+        "track",
+        "tracks",
+        "music",
+        "recording",
+        "recordings",
+        "is",
+        "are",
+        "licensed",
+        "licenced",
+        "released",
+        "published",
+        "distributed",
+        "made",
+        "available",
+        "under",
+        "at",
+        "see",
+        "from",
+        "via",
+        "of",
+        "terms",
+        "license",
+        "licence",
+        "licenses",
+        "licences",
+        "licensing",
+    ]
+)
+_FILLER_ALONE = _FILLER | frozenset(
+    ["to", "public", "cc", "creative", "commons", "some", "rights", "reserved", "or", "and", "any", "later", "version", "url", "link"]
+)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -35,37 +77,78 @@ class Decision(msgspec.Struct, frozen=True):
 def read_statement(text: str) -> Licence | None:
     """The licence that a statement names; None where it names none that is known, which denies.
 
-    An address inside a longer text counts, a name only by itself. Of several the one that permits least counts. A text that
-    denies ("not under …"), or limits what the address grants, is no statement.
+    It grants only where all of it is understood: every address is known, and what stands around the addresses names licences itself
+    or is filler ("this work is licensed under the"). Of several licences the one that permits least counts.
     """
-    return _read(text[:LONGEST_STATEMENT].strip()) if text else None
+    return _read(text.strip()) if text else None
+
+
+def read_statements(texts: Sequence[str]) -> Licence | None:
+    """The licence that counts where several statements are made at once: the one that permits least; None where one is not known."""
+    found = [licence for text in texts if (licence := read_statement(text))]
+    return min(found, key=freedom) if found and len(found) == len(texts) else None
 
 
 @lru_cache(maxsize=4096)
 def _read(text: str) -> Licence | None:
     table = load_table()
-    addresses = _ADDRESS.findall(text)
-    found = [licence for address in addresses if (licence := table.by_address(address.rstrip(".,;:!")))]
-    beside = _ADDRESS.sub(" ", text) if addresses else ""
-    if _DENIAL.search(beside) or (_LIMIT.search(beside) and all(licence.publishing == "yes" for licence in found)):
+    if _RESERVED.search(text):
+        return table.by_name("all rights reserved")
+    if len(text) > LONGEST_STATEMENT:
         return None
-    if not addresses:
-        found = _by_names(table, text)
-    if _RESERVED.search(text) and (reserved := table.by_name("all rights reserved")):
-        found.append(reserved)
-    return min(found, key=_freedom) if found else None
+    addresses, beside = _split(text)
+    if any(_ODD_MARK.search(part) for part in beside):
+        return None
+    found: list[Licence] = []
+    for licences in (*([table.by_address(address)] for address in addresses), *(_by_names(table, part) for part in beside)):
+        if None in licences:
+            return None
+        found += [licence for licence in licences if licence]
+    return min(found, key=freedom) if found else None
 
 
-def _by_names(table: LicenceTable, text: str) -> list[Licence]:
+def _split(text: str) -> tuple[list[str], list[str]]:
+    """The addresses in a text, and the pieces of text around them."""
+    addresses: list[str] = []
+    beside = [""]
+    end = 0
+    for match in (*_BETWEEN.finditer(text), None):
+        word = text[end : match.start() if match else None]
+        if _ADDRESS.fullmatch(word.rstrip(".:!")) and not word.endswith("?"):
+            addresses.append(word.rstrip(".:!"))
+            beside.append("")
+        else:
+            beside[-1] += word
+        beside[-1] += match[0] if match else ""
+        end = match.end() if match else end
+    return addresses, beside
+
+
+def _by_names(table: LicenceTable, text: str) -> list[Licence | None]:
+    """The licences that a text names, None for what is not understood; nothing where it is only filler."""
     whole = table.by_name(text)
     if whole:
         return [whole]
-    parts = [part for part in re.split(r"\s*(?:[;|/\n]|\b(?:or|and)\b)\s*", text, maxsplit=8, flags=re.IGNORECASE) if part.strip()]
-    licences = [table.by_name(part) for part in parts]
-    return [licence for licence in licences if licence] if len(parts) > 1 and all(licences) else []
+    words = text.split()
+    if all(_bare(word) in _FILLER_ALONE or not _bare(word) for word in words):
+        return []
+    while _bare(words[0]) in _FILLER:
+        del words[0]
+    while _bare(words[-1]) in _FILLER:
+        del words[-1]
+    named = table.by_name(" ".join(words))
+    parts = re.split(r"\s*(?:[;|/\n]|\b(?:or|and)\b)\s*", text, maxsplit=8, flags=re.IGNORECASE)
+    if named or len(parts) == 1:
+        return [named]
+    return [licence for part in parts for licence in _by_names(table, part)]
 
 
-def _freedom(licence: Licence) -> tuple[int, bool, bool, str]:
+def _bare(word: str) -> str:
+    return word.strip(".,:;/()[]{}<>\"“”„'‘’|–—-").casefold()
+
+
+def freedom(licence: Licence) -> tuple[int, bool, bool, str]:
+    """What it permits, as something to sort by: the one that permits least comes first."""
     order: dict[Literal["no", "non-commercial", "yes"], int] = {"no": 0, "non-commercial": 1, "yes": 2}
     return order[licence.publishing], licence.may_change, not licence.attribution_required, licence.uri
 

@@ -17,6 +17,7 @@ from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import DatabaseError, NotFoundError, UsageError, translate_os_errors
 from fonoteca.ground.files import lock_folder, write_atomically
 from fonoteca.ground.settings import SETTINGS_FILE, Settings, read_settings, render_template
+from fonoteca.ground.workers import count_cores
 from fonoteca.integrity import Ledger, create_key
 
 CATALOGUE, LEDGER = "catalogue.sqlite3", "ledger.sqlite3"
@@ -82,12 +83,19 @@ class Archive:
     @staticmethod
     def now() -> int:
         """Unix seconds; SOURCE_DATE_EPOCH holds the clock for builds that must be the same again."""
-        return int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+        held = os.environ.get("SOURCE_DATE_EPOCH")
+        if held and not re.fullmatch(r"[0-9]{1,11}", held):
+            raise UsageError(f"SOURCE_DATE_EPOCH is {held[:80]!r}", "Give seconds since 1970, or unset it to use the clock.")
+        return int(held or time.time())
 
 
 def init_archive(path: Path, name: str | None = None, *, dry_run: bool = False) -> Path:
     """Make an empty archive at `path`: archive.toml, catalogue, ledger, key. Refuses a folder that is one already or holds other things."""
     name = path.resolve().name[:200] if name is None else name
+    if not _is_unicode(name) or not _is_unicode(str(path.absolute())):
+        raise UsageError(
+            f"{os.fsencode(path)!r} cannot be an archive: names must be UTF-8", "Give a folder, and a --name, whose names are UTF-8."
+        )
     if not 1 <= len(name) <= 200:
         raise UsageError(f"a name of {len(name)} characters cannot be used", "Give one of 1 to 200 characters with --name.")
     with translate_os_errors(path):
@@ -118,6 +126,14 @@ def _check_new(path: Path) -> None:
         raise UsageError(f"{path} is not empty: it holds {others[0]!r}", "Name a folder that is new or empty; music stays where it is.")
 
 
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _institution_of(name: str) -> str:
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "_", ascii_name).strip("_")[:30].strip("_") or "archive"
@@ -127,6 +143,8 @@ def _institution_of(name: str) -> str:
 def open_archive(path: Path, purpose: str, *, read_only: bool = False) -> Iterator[Archive]:
     """The archive at `path`; a writer holds it alone, readers never wait."""
     settings = read_settings(path)
+    Archive.now()  # what the environment says is looked at before anything is begun
+    count_cores()
     if read_only:
         with _connected(path, settings, read_only=True) as archive:
             yield archive

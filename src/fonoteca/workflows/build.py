@@ -7,6 +7,7 @@ from collections import Counter
 
 import msgspec
 
+from fonoteca.ground.errors import NotFoundError
 from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.workers import Processes, count_cores
@@ -58,7 +59,7 @@ def _start(archive: Archive, report: BuildReport) -> BuildPlan:
     plan = plan_build(archive, store=True)
     with archive.catalogue.transaction():
         for id, reason in refused_tracks(archive):
-            archive.catalogue.set_status(id, "not-kept", reason)
+            archive.catalogue.set_status(id, "not-kept", reason, only_if_changed=True)
     report.refusals = plan.refusals
     return plan
 
@@ -68,6 +69,7 @@ def _finish(archive: Archive, report: BuildReport, progress: Progress) -> None:
     if running is None:
         return
     number, started_second = running
+    _check_replaced(archive, number)
     waiting = [planned for planned in archive.ledger.planned_containers(number) if not planned.is_done]
     progress.start("building", archive.ledger.count_planned_members(number), "files")
     with Processes(count_cores(), ("fonoteca.workflows.members", "fonoteca.audio.encoded_check")) as processes:
@@ -78,8 +80,25 @@ def _finish(archive: Archive, report: BuildReport, progress: Progress) -> None:
     clear_obsolete(archive)
 
 
+def _check_replaced(archive: Archive, build: int) -> None:
+    """What is to be issued again must be there: a folder that is not mounted is no reason to give up what it holds."""
+    for name, _ in archive.ledger.planned_obsolete(build):
+        container = archive.ledger.container(name)
+        if container and container.data_folder and not (archive.containers / container.data_folder).is_dir():
+            raise NotFoundError(
+                f"{archive.containers / container.data_folder} is not there, and its members are to be issued again",
+                "Mount containers/, or bring the folder back from the release or a mirror. Nothing was changed.",
+            )
+
+
 def _replace(archive: Archive, build: int, report: BuildReport) -> None:
-    replaced = archive.ledger.planned_obsolete(build)
+    replaced = []
+    for name, reason in archive.ledger.planned_obsolete(build):
+        if archive.ledger.count_not_issued_again(build, name):
+            # what could not be issued again is still in there: it is kept, out of releases, until verify and heal have seen to it
+            archive.ledger.set_public(name, is_public=False)
+        else:
+            replaced.append((name, reason))
     with archive.catalogue.transaction():
         for name, _ in replaced:
             archive.catalogue.drop_container(name)

@@ -41,6 +41,12 @@ if TYPE_CHECKING:
 
 RECORD_BYTES = 1_000  # a record takes about this much, compressed; decides only how long the metadata file's pieces are
 
+MOST_HELD_BYTES = 256 << 20  # of sources that are worked on at once; one that is larger is worked on alone
+
+
+def _bytes_held(job: MemberJob | MadeMember | None) -> int:
+    return job.size if isinstance(job, MemberJob) else 0
+
 
 class ContainerBuilder:
     """Makes one container of a plan, or goes on with it where a killed run stopped."""
@@ -111,7 +117,7 @@ class ContainerBuilder:
                 return done
 
             planned = {member.id: member for member in self.planned_members}
-            for job, future in map_in_order(submit, self._jobs(), 2 * count_cores() + 2):
+            for job, future in map_in_order(submit, self._jobs(), 2 * count_cores() + 2, weigh=_bytes_held, room=MOST_HELD_BYTES):
                 made = self._result(job, future)
                 if made is not None:
                     self._add(planned[made.id], made)
@@ -119,7 +125,7 @@ class ContainerBuilder:
 
     def _jobs(self) -> Iterator[MemberJob | MadeMember | None]:
         """A job for each member; facts instead where its bytes are there already (linked, or left by a killed run)."""
-        left = self.writer.recover() if self.data_folder else {}
+        left = self._left = self.writer.recover() if self.data_folder else {}
         for member in self.planned_members:
             earlier = self.journal.entries.get(member.id)
             if earlier is not None and self._aacid(member.id, earlier.sha256) in left:
@@ -164,12 +170,7 @@ class ContainerBuilder:
         if member.action == "link":
             old = self.archive.ledger.member(member.replaces or "")
             assert old is not None
-            place = self.archive.containers / old.container / old.aacid
-            try:
-                self.writer.link_member(aacid, place, made.sha256, metadata)
-            except ContainerFormatError as error:
-                # damaged where it was held: the next build makes it anew from its source, if that is there
-                self._note(MadeMember(id=member.id, action="link", findings=(Finding("changed", str(place), error.message, member.id),)))
+            if not self._issue_again(aacid, old, made, metadata):
                 return None
         elif member.id in self.journal.entries and not made.parts:
             if self.writer.reuse_member(aacid, made.sha256, metadata) is None:
@@ -182,6 +183,20 @@ class ContainerBuilder:
             self._write_new(aacid, made, metadata)
         self._remember(aacid, member, made)
         return aacid
+
+    def _issue_again(self, aacid: str, old: Member, made: MadeMember, metadata: dict[str, Any]) -> bool:
+        """Link a member that is held, or take over the link that a killed run made; a finding where its bytes are damaged."""
+        if aacid in self._left and self.writer.reuse_member(aacid, made.sha256, metadata):
+            return True
+        place = self.archive.containers / old.container / old.aacid
+        try:
+            self.writer.link_member(aacid, place, made.sha256, metadata)
+        except ContainerFormatError as error:
+            code = "changed" if place.exists() else "missing"
+            finding = Finding(code, str(place), f"it cannot be issued again: {error.message}", old.id, old.container)
+            self._note(MadeMember(id=old.id, action="link", findings=(finding,)))
+            return False
+        return True
 
     def _write_new(self, aacid: str, made: MadeMember, metadata: dict[str, Any]) -> str:
         self.writer.add_member(aacid, made.chunks(), metadata, sha256=made.sha256)

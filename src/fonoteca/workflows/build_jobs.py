@@ -50,7 +50,7 @@ class JobMaker:
         elif member.action == "retag":
             comments = added_comments(track, source)
         return MemberJob(
-            id=member.id, action=member.action, paths=self._places(source), sha256=source.sha256, format=source.format,  # type: ignore[arg-type]
+            id=member.id, action=member.action, paths=self._places(source), sha256=source.sha256, size=source.size, format=source.format,  # type: ignore[arg-type]
             additions=comments,
             opus_kbits=self.rates.get(self.planned.tier), serial=int.from_bytes(hashlib.sha256(member.id.encode()).digest()[:4], "big"),
             loudness_lufs=source.loudness_lufs, pictures=shelf_of(self.archive, source.pictures),
@@ -62,7 +62,9 @@ class JobMaker:
         assert old is not None and old.source_sha256
         place = os.fsencode(self.archive.containers / old.container / old.aacid)
         pictures = shelf_of(self.archive, [picture.sha256 for picture in pictures_of_patch(old.patch or b"")])
-        return MemberJob(id=member.id, action="restore", paths=(place,), sha256=old.source_sha256, patch=old.patch, pictures=pictures)
+        return MemberJob(
+            id=member.id, action="restore", paths=(place,), sha256=old.source_sha256, size=old.size, patch=old.patch, pictures=pictures
+        )
 
     def _places(self, source: Source) -> tuple[bytes, ...]:
         """Where the bytes may be: the kept copy, the place they came from, other places with the same bytes."""

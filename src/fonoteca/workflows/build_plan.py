@@ -200,17 +200,18 @@ def _cut(archive: Archive, build: int) -> Iterator[tuple[PlannedContainer, list[
     number = 0
     for (content, is_public, tier), rows in groupby(archive.ledger.rows(statement), key=lambda row: row[:3]):
         collection = archive.collection(content, tier, is_public=bool(is_public))
-        for size, members in _cut_collection(archive, content, collection, rows):
+        for size, members in _cut_collection(archive, collection, rows):
             piece_length = choose_piece_length(size)
             yield PlannedContainer(build=build, number=number, collection=collection, content=content, tier=tier, is_public=bool(is_public),
                                    predicted_bytes=size, piece_length=piece_length), members  # fmt: skip
             number += 1
 
 
-def _cut_collection(
-    archive: Archive, content: str, collection: str, rows: Iterator[tuple[object, ...]]
-) -> Iterator[tuple[int, list[PlannedMember]]]:
-    """Consecutive members until the torrent or the data would be larger than the settings allow."""
+def _cut_collection(archive: Archive, collection: str, rows: Iterator[tuple[object, ...]]) -> Iterator[tuple[int, list[PlannedMember]]]:
+    """Consecutive members until the torrent or the data would be larger than the settings allow.
+
+    Records without a file are counted as if they had one, so that no container has many times the members of others.
+    """
     limit_torrent, limit_data = archive.settings.torrent_bytes, archive.settings.data_bytes
     name_bytes = len(make_aacid(collection, 0, "0" * 22, ""))
     members: list[PlannedMember] = []
@@ -218,13 +219,11 @@ def _cut_collection(
     measure = _new_measure(archive, collection)
     for _content, _public, _tier, id, action, held_aacid, size in rows:
         assert isinstance(size, int)
-        if content != "patch":
-            measure.add(name_bytes, size)
+        measure.add(name_bytes, size)
         if members and (total + size > limit_data or measure.encoded_bytes() > limit_torrent):
             yield total, members
             members, total, measure = [], 0, _new_measure(archive, collection)
-            if content != "patch":
-                measure.add(name_bytes, size)
+            measure.add(name_bytes, size)
         members.append(PlannedMember(str(id), str(action), held_aacid and str(held_aacid)))  # type: ignore[arg-type]
         total += size
     if members:

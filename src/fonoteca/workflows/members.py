@@ -30,6 +30,7 @@ class MemberJob(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     paths: tuple[bytes, ...]
     sha256: str
+    size: int = 0
     format: AudioFormat | None = None
     additions: tuple[tuple[str, str], ...] = ()
     opus_kbits: float | None = None

@@ -12,6 +12,7 @@ import msgspec
 
 from fonoteca.catalogue import is_public_id, picture_id_of
 from fonoteca.ground.files import write_atomically
+from fonoteca.integrity import PathSet
 
 if TYPE_CHECKING:
     from fonoteca.ground.things import Picture
@@ -61,14 +62,16 @@ def keep_pictures(archive: Archive, pictures: Iterable[Picture]) -> None:
 
 def clear_waiting_pictures(archive: Archive) -> None:
     """Remove covers that wait for nothing: they are in a container, or no file that is kept shows them any more."""
-    waiting = {path.name for path in archive.pictures.glob("*/*") if is_public_id(path.name)}
-    if not waiting:
+    folders = [folder for folder in sorted(archive.pictures.iterdir()) if folder.is_dir()]
+    if not any(next(folder.iterdir(), None) for folder in folders):
         return
     deleted = {stone.track_id for stone in archive.catalogue.tombstones() if stone.fate == "delete"}
-    shown: set[str] = set()
-    for track_id, listed in archive.ledger.rows("SELECT track_id, pictures FROM sources WHERE state = 'kept' AND pictures <> '[]'"):
-        if track_id not in deleted:
-            shown |= waiting & {picture_id_of(sha256) for sha256 in msgspec.json.decode(listed, type=list[str])}
-    for id in waiting:
-        if id not in shown or archive.ledger.current_member(id, "cover") is not None:
-            archive.picture_file(id).unlink(missing_ok=True)
+    with PathSet() as shown:
+        for track_id, listed in archive.ledger.rows("SELECT track_id, pictures FROM sources WHERE state = 'kept' AND pictures <> '[]'"):
+            if track_id not in deleted:
+                for sha256 in msgspec.json.decode(listed, type=list[str]):
+                    shown.add(picture_id_of(sha256))
+        for folder in folders:
+            for path in folder.iterdir():
+                if is_public_id(path.name) and (path.name not in shown or archive.ledger.current_member(path.name, "cover") is not None):
+                    path.unlink(missing_ok=True)

@@ -7,35 +7,44 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fonoteca.catalogue import RightsRow
+from fonoteca.ground.errors import UsageError
 from fonoteca.ground.things import Tags
-from fonoteca.rights import Decision, RightsStatement, Sidecars, decide, read_tag_statement, strongest_statement
+from fonoteca.rights import Decision, RightsStatement, Sidecars, decide, load_table, read_statement, read_tag_statement, strongest_statement
 from fonoteca.workflows.archive import Archive
+
+
+def check_option(text: str) -> None:
+    """UsageError where `--rights` names no licence that is known; what looks like it is told."""
+    if read_statement(text) is None:
+        close = load_table().close_names(text)
+        meant = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+        raise UsageError(f"--rights {text!r} is no known licence", f"{meant}Give a URI, SPDX id or name; docs/rights.md lists them all.")
 
 
 class RightsFinder:
     """Finds the statement that counts for a file: FILE.rights, the tags, RIGHTS in the nearest folder, then `--rights`."""
 
-    def __init__(self, option: str | None, sources: Sequence[Path] = ()) -> None:
-        """`sources`: what was added; RIGHTS counts from the file's folder upwards to the highest of these."""
-        self._option = RightsStatement(option, "option") if option else None
-        tops = sorted((Path(os.path.abspath(source)) for source in sources), key=lambda top: len(top.parts))
-        self._by_top = {top: Sidecars(top) for top in tops}
+    def __init__(self, option: str | None, sources: Sequence[Path] = (), former: Sequence[Path] = ()) -> None:
+        """`sources`: what is added now, which `--rights` is about; `former`: folders that were added before.
+
+        RIGHTS counts from the file's folder upwards to the highest of all these. UsageError where `option` is no known licence.
+        """
+        if option is not None:
+            check_option(option)
+        self._option = RightsStatement((option,), "option") if option else None
+        self._sources = frozenset(Path(os.path.abspath(source)) for source in sources)
+        self._by_top = {top: Sidecars(top) for top in sorted(self._sources.union(former), key=lambda top: len(top.parts))}
         self._alone = Sidecars()
 
     def find(self, path: bytes, tags: Tags) -> RightsStatement | None:
         """The strongest statement, known or not; None where nothing is said."""
         place = Path(os.fsdecode(path))
-        sidecars = next((self._by_top[top] for top in self._by_top if top in place.parents), self._alone)
+        above = (place, *place.parents)
+        sidecars = next((self._by_top[top] for top in reversed(above) if top in self._by_top and top != place), self._alone)
+        is_added_now = any(folder in self._sources for folder in above)
         return strongest_statement([
-            sidecars.of_file(place), read_tag_statement(tags), sidecars.of_folder(place), self._option
+            sidecars.of_file(place), read_tag_statement(tags), sidecars.of_folder(place), self._option if is_added_now else None
         ])  # fmt: skip
-
-    @staticmethod
-    def is_gone(path: bytes, source: str | None) -> bool:
-        """Whether a statement that was read from `source` before ("sidecar", "tag", "folder") cannot be there any more."""
-        if source == "folder":
-            return Sidecars(Path("/")).of_folder(Path(os.fsdecode(path))) is None
-        return source in ("sidecar", "tag")
 
 
 def decide_rights(archive: Archive, uri: str | None) -> Decision:
