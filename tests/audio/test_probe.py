@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mutagen.flac
@@ -19,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fonoteca import audio
-from fonoteca.audio import AUDIO_SUFFIXES, probe, probe_file
+from fonoteca.audio import AUDIO_SUFFIXES, decode_audio, probe, probe_file
 from fonoteca.ground.things import AudioFile
 
 FORMATS = {"flac": "flac", "mp3": "mp3", "m4a": "m4a", "aac": "aac", "wav": "wav"}
@@ -140,6 +142,29 @@ def test_silence_is_set_aside(tmp_path: Path) -> None:
 def test_other_content_is_not_audio(tmp_path: Path, data: bytes) -> None:
     found = probe_bytes(tmp_path, data, "song.mp3")
     assert (found.format, codes(found)) == (None, {"not-audio"})
+
+
+def wav_of_rate(rate: int, samples: int = 100_000) -> bytes:
+    """A WAV of noise whose header claims `rate` Hz."""
+    form = struct.pack("<HHIIHH", 1, 1, rate, rate * 2, 2, 16)
+    sound = random.Random(rate).randbytes(samples * 2)
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(sound)) + sound
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize("decode", [True, False])
+@pytest.mark.parametrize("rate", [10, 100, 999])
+def test_a_header_that_claims_hours_of_sound_in_a_few_bytes_costs_nothing(tmp_path: Path, rate: int, decode: bool) -> None:
+    began = time.process_time()
+    found = probe_bytes(tmp_path, wav_of_rate(rate), decode=decode)
+    assert codes(found) == {"not-audio"} and f"{rate} Hz" in found.findings[0].fact
+    assert time.process_time() - began < 1
+    assert not codes(probe_bytes(tmp_path, wav_of_rate(1000), decode=decode))
+
+
+def test_no_decoder_goes_below_the_lowest_rate() -> None:
+    decoded = decode_audio(wav_of_rate(10), path="x", format="wav")
+    assert [found.code for found in decoded.findings] == ["decode-failed"] and decoded.samples == 0
 
 
 def test_file_without_bytes_is_empty(tmp_path: Path) -> None:
