@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from audio.sounds import as_aac, as_file, noise, sine
 from fonoteca.audio.comments import parse_comment_packet
 from fonoteca.audio.decode import decode_audio
-from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus, is_own_opus
+from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus
 from fonoteca.audio.ogg import build_page, scan_pages
 from fonoteca.audio.ogg_structure import read_ogg_structure
 from fonoteca.ground.things import AudioFormat
@@ -174,13 +174,6 @@ def test_gain_is_made_from_the_loudness_that_is_given(tmp_path: Path) -> None:
 
 def test_silence_has_no_gain(tmp_path: Path) -> None:
     assert comments_of(encode(tmp_path, as_file(np.zeros((48_000, 2)), 48_000))) == [b"ENCODER=fonoteca"]
-
-
-def test_own_files_are_known_and_others_are_not(tmp_path: Path) -> None:
-    made = encode(tmp_path, as_file(sine(4800), 48_000))
-    assert is_own_opus(read_ogg_structure(made.data, "x").comment_packet)
-    assert not is_own_opus(read_ogg_structure(as_file(sine(4800), 48_000, "OGG", "OPUS"), "x").comment_packet)
-    assert not is_own_opus(None)
 
 
 def test_tags_of_many_pages_are_read_back(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from audio.sounds import as_file, noise
 from fonoteca.audio.decode import decode_audio
 from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus
-from fonoteca.audio.encoded_check import check_encoded, check_gain_tags, encode_and_check
+from fonoteca.audio.encoded_check import check_encoded, encode_and_check
+from fonoteca.audio.gain_tags import check_gain_tags, track_gain_tags
 
 TAGS = (("TITLE", "One"), ("ARTIST", "A"), ("ARTIST", "B"))
 
@@ -124,4 +125,12 @@ def test_true_gain_tags_pass(tags: dict[str, tuple[str, ...]]) -> None:
     ],
 )
 def test_impossible_gain_tag_is_named(tags: dict[str, tuple[str, ...]], fact: str) -> None:
-    assert [fact in found.fact for found in check_gain_tags(tags, path="x")] == [True]
+    assert [(found.code, fact in found.fact) for found in check_gain_tags(tags, path="x")] == [("odd-gain", True)]
+
+
+@pytest.mark.parametrize("peak", [None, 0.0, -1.0, 1e-9, 1e-6, 0.5, 2.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("lufs", [None, -14.0, -70.0, 0.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("format", ["ogg-vorbis", "ogg-opus"])
+def test_what_retagging_writes_can_always_be_true(format: str, lufs: float | None, peak: float | None) -> None:
+    written = {name: (value,) for name, value in track_gain_tags(format, lufs, peak)}
+    assert check_gain_tags(written, path="x") == ()

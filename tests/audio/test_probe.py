@@ -257,3 +257,13 @@ def test_naming_the_room_does_not_load_the_decoder() -> None:
         subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False).returncode
         == 0
     )
+
+
+def test_a_peak_that_is_a_copy_of_the_gain_is_noted_and_the_file_is_sound(tmp_path: Path) -> None:
+    path = tmp_path / "sound.flac"
+    path.write_bytes(sound_file("flac"))
+    tags = mutagen.flac.FLAC(path)
+    tags["replaygain_track_gain"] = tags["replaygain_track_peak"] = "-7.10 dB"
+    tags.save()
+    found = probe_file(path, decode=False)
+    assert codes(found) == {"odd-gain"} and found.is_sound

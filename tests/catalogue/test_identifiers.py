@@ -16,9 +16,7 @@ from fonoteca.catalogue import (
     PLAYS_AT_100,
     album_id_of,
     artist_id_of,
-    describe_isrc_prefix,
     is_public_id,
-    isrc_country,
     parse_isrc,
     parse_isrcs,
     parse_mbid,
@@ -78,11 +76,8 @@ def test_several_isrcs_in_one_value_are_told_apart() -> None:
     assert parse_isrcs(("USRC17607839, usrc17607840/USRC17607839", "junk", "")) == (("USRC17607839", "USRC17607840"), ("junk",))
 
 
-def test_unknown_prefix_is_a_note_and_no_refusal() -> None:
-    assert parse_isrc("XX0010000001") is not None
-    assert describe_isrc_prefix("XX0010000001") is None
-    assert describe_isrc_prefix("USRC17607839") == "RIAA"
-    assert isrc_country("QZ5AB2300001") == "QZ"
+def test_unknown_prefix_is_no_refusal() -> None:
+    assert parse_isrc("XX0010000001") == "XX0010000001"
 
 
 def test_mbid_is_found_in_an_address() -> None:

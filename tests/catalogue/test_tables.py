@@ -59,7 +59,16 @@ def test_odd_bytes_in_a_table_cost_only_their_row(tmp_path: Path) -> None:
     content = b"path,plays\n\xff.ogg,1\n" + b"x" * (2 << 20) + b",2\na\0b,3\n\n" + b'"open,4\n' + b"c,5\n"
     rows = list(read_plays(write(tmp_path / "p.csv", content)))
     assert rows[0] == PlaysRow(line=2, path="\udcff.ogg", plays=1)
-    assert "line 3" in bad_lines(rows)
+    assert bad_lines(rows) == ["line 3", "line 6"]
+    assert [row.line for row in rows if isinstance(row, PlaysRow)] == [2, 4, 7]
+
+
+@pytest.mark.parametrize("stray", ['"Heroes,5', '"Heroes" live,5', 'a,"5', '"a""b,5', '"'])
+def test_a_stray_quote_costs_its_row_and_none_of_those_that_follow(tmp_path: Path, stray: str) -> None:
+    good = [f"{number}.ogg,{number}" for number in range(3000)]
+    rows = list(read_plays(write(tmp_path / "p.csv", "\n".join(["path,plays", stray, *good]))))
+    assert bad_lines(rows) == ["line 2"]
+    assert rows[1:] == [PlaysRow(line=number + 3, path=f"{number}.ogg", plays=number) for number in range(3000)]
 
 
 def test_missing_table_is_an_error_of_ours(tmp_path: Path) -> None:

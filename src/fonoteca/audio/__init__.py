@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from fonoteca.audio.comments import merge_comments, parse_comment_packet
     from fonoteca.audio.decode import Decoded, decode_audio
     from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus
-    from fonoteca.audio.encoded_check import check_encoded, check_gain_tags, encode_and_check
+    from fonoteca.audio.encoded_check import check_encoded, encode_and_check
     from fonoteca.audio.formats import AUDIO_SUFFIXES
-    from fonoteca.audio.gain_tags import track_gain_tags
+    from fonoteca.audio.gain_tags import check_gain_tags, track_gain_tags
     from fonoteca.audio.ogg_pictures import picture_block
     from fonoteca.audio.ogg_structure import OggStructure, read_ogg_structure
-    from fonoteca.audio.patches import apply_patch, make_patch, pictures_of_patch
+    from fonoteca.audio.patches import apply_patch, pictures_of_patch
     from fonoteca.audio.pictures import make_picture, sniff_picture
     from fonoteca.audio.probe import probe_file
     from fonoteca.audio.retag import Retagged, retag_ogg
@@ -38,7 +38,6 @@ __all__ = [
     "decode_audio",
     "encode_and_check",
     "encode_opus",
-    "make_patch",
     "make_picture",
     "merge_comments",
     "parse_comment_packet",
@@ -55,14 +54,14 @@ __all__ = [
 
 _HOMES = {
     "comments": ("merge_comments", "parse_comment_packet"),
-    "gain_tags": ("track_gain_tags",),
+    "gain_tags": ("check_gain_tags", "track_gain_tags"),
     "ogg_pictures": ("picture_block",),
     "decode": ("Decoded", "decode_audio"),
     "encode": ("EncodedOpus", "OpusRequest", "encode_opus"),
-    "encoded_check": ("check_encoded", "check_gain_tags", "encode_and_check"),
+    "encoded_check": ("check_encoded", "encode_and_check"),
     "formats": ("AUDIO_SUFFIXES",),
     "ogg_structure": ("OggStructure", "read_ogg_structure"),
-    "patches": ("apply_patch", "make_patch", "pictures_of_patch"),
+    "patches": ("apply_patch", "pictures_of_patch"),
     "pictures": ("make_picture", "sniff_picture"),
     "probe": ("probe_file",),
     "retag": ("Retagged", "retag_ogg"),

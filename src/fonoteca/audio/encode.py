@@ -17,12 +17,11 @@ import av
 import msgspec
 
 from fonoteca.audio.byte_source import WHOLE_BYTES_AT_MOST
-from fonoteca.audio.comments import build_comment_packet, parse_comment_packet
+from fonoteca.audio.comments import build_comment_packet
 from fonoteca.audio.decode import decode_frames
 from fonoteca.audio.gain_tags import track_gain_tags
 from fonoteca.audio.opus_encoder import OpusEncoder, libopus_version
 from fonoteca.audio.opus_stream import build_opus_file, read_pre_skip
-from fonoteca.ground.errors import AudioFormatError
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import AudioFormat
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 OWN_ENCODER = "fonoteca"
-"""The ENCODER comment of every file made here, by which it is known and never encoded again."""
+"""The ENCODER comment of every file made here."""
 
 _NOT_CARRIED = ("REPLAYGAIN_", "R128_TRACK_GAIN", "ENCODER")
 
@@ -111,15 +110,6 @@ def choose_comments(request: OpusRequest, loudness_lufs: float | None) -> list[t
 def is_carried(name: str) -> bool:
     """Whether a comment goes into the Opus file: not what speaks of other samples, in another unit, or of another encoder."""
     return not name.upper().startswith(_NOT_CARRIED)
-
-
-def is_own_opus(comment_packet: bytes | None) -> bool:
-    """Whether an Ogg Opus file with this comment packet was made here, so that it is never input."""
-    try:
-        comments = parse_comment_packet(comment_packet or b"").comments
-    except AudioFormatError:
-        return False
-    return any(comment.upper() == f"ENCODER={OWN_ENCODER}".upper().encode() for comment in comments)
 
 
 def _compare_source(source: Path, sha256: str, request: OpusRequest) -> Finding | None:

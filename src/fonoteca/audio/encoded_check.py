@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,6 +10,7 @@ import msgspec
 from fonoteca.audio.comments import parse_comment_packet
 from fonoteca.audio.decode import Decoded, decode_audio
 from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus, is_carried
+from fonoteca.audio.gain_tags import judge_gain_tags
 from fonoteca.audio.ogg_structure import OggStructure, read_ogg_structure
 from fonoteca.ground.errors import AudioFormatError
 from fonoteca.ground.findings import Finding
@@ -20,9 +19,6 @@ MOST_LOUDNESS_CHANGE_LU = 1.0
 """How far the encoded file may be from its source."""
 
 _CODE = "encode-check-failed"
-_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
-_PEAKS = {"replaygain_track_peak": "replaygain_track_gain", "replaygain_album_peak": "replaygain_album_gain"}
-_R128_TAGS = ("R128_TRACK_GAIN", "R128_ALBUM_GAIN")
 
 
 def encode_and_check(source: Path, request: OpusRequest) -> EncodedOpus:
@@ -58,35 +54,6 @@ def check_encoded(
     return tuple(Finding(_CODE, path, fact) for fact in facts)
 
 
-def check_gain_tags(tags: Mapping[str, Sequence[str]], *, path: str) -> tuple[Finding, ...]:
-    """Whether gain tags can be true, names in any case: a peak is a positive number and no copy of the gain, an R128 gain
-    an integer of 16 bits. What cannot be is `encode-check-failed`."""
-    values = {name.lower(): [value.strip() for value in given] for name, given in tags.items()}
-    facts = [*_judge_peaks(values), *_judge_r128(values)]
-    return tuple(Finding(_CODE, path, fact) for fact in facts)
-
-
-def _judge_peaks(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for peak_name, gain_name in _PEAKS.items():
-        for peak in values.get(peak_name, ()):
-            if peak in values.get(gain_name, ()) or peak.lower().endswith("db"):
-                yield f"{peak_name} is a copy of the gain: {peak}"
-            elif not _is_positive(peak):
-                yield f"{peak_name} is no positive number: {peak[:40]!r}"
-        yield from (f"{gain_name} is no number: {gain[:40]!r}" for gain in values.get(gain_name, ()) if not _NUMBER.match(gain))
-
-
-def _is_positive(text: str) -> bool:
-    return bool(_NUMBER.fullmatch(text)) and 0 < float(text) < math.inf
-
-
-def _judge_r128(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for name in _R128_TAGS:
-        for gain in values.get(name.lower(), ()):
-            if not re.fullmatch(r"[-+]?\d{1,5}", gain) or not -32768 <= int(gain) <= 32767:
-                yield f"{name} is no integer of 16 bits: {gain[:40]!r}"
-
-
 def _compare_length(structure: OggStructure, decoded: Decoded, expected: int) -> Iterator[str]:
     if structure.samples != expected:
         yield f"the pages declare {structure.samples} samples, the source has {expected}"
@@ -117,4 +84,7 @@ def _compare_comments(packet: bytes | None, comments: Iterable[tuple[str, str]],
     gains = [value for name, value in present if name == "R128_TRACK_GAIN"]
     if source_lufs is not None and len(gains) != 1:
         yield f"R128_TRACK_GAIN is there {len(gains)} times"
-    yield from _judge_r128({name.lower(): [value for given, value in present if given == name] for name in _R128_TAGS})
+    given: dict[str, list[str]] = {}
+    for name, value in present:
+        given.setdefault(name, []).append(value)
+    yield from judge_gain_tags(given)

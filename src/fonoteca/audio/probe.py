@@ -15,6 +15,7 @@ from fonoteca.audio.byte_source import WHOLE_BYTES_AT_MOST, ByteSource, FileSour
 from fonoteca.audio.decode import LOWEST_RATE_HZ, Decoded, decode_audio
 from fonoteca.audio.flac import read_flac_structure
 from fonoteca.audio.formats import AudioStructure, detect_format
+from fonoteca.audio.gain_tags import check_gain_tags
 from fonoteca.audio.mp3 import read_mp3_structure
 from fonoteca.audio.mp4 import read_mp4_structure
 from fonoteca.audio.ogg_structure import read_ogg_structure
@@ -192,6 +193,7 @@ def _describe(
     before: os.stat_result, sha256: str, content: _Content, decoded: Decoded | None, path: str, changes: tuple[Finding, ...]
 ) -> AudioFile:
     structure, findings = content.structure, [*changes, *content.structure.findings, *content.embedded.findings]
+    findings += check_gain_tags(content.embedded.tags, path=path)
     if decoded is not None:
         findings += [*decoded.findings, *_compare(structure, decoded, path)]
     has_decoded = decoded is not None and decoded.samples > 0

@@ -3,7 +3,7 @@
 from fonoteca.catalogue.choices import choose_files
 from fonoteca.catalogue.edition import EditionCounts, check_edition, write_edition
 from fonoteca.catalogue.identifiers import album_id_of, artist_id_of, is_public_id, parse_mbid, path_track_id_of, picture_id_of, track_id_of
-from fonoteca.catalogue.isrc import describe_isrc_prefix, isrc_country, parse_isrc, parse_isrcs
+from fonoteca.catalogue.isrc import parse_isrc, parse_isrcs
 from fonoteca.catalogue.planner import ClassCounter, PlanRow, TrackClass, compare_tiers, plan_each_tier, plan_tiers
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, ScoreRange, popularity_of_plays, second_score
 from fonoteca.catalogue.records import FileRow, RightsCount, RightsRow, SelectionRow, Tombstone, TrackRecord
@@ -36,10 +36,8 @@ __all__ = [
     "choose_in_tail",
     "choose_tier",
     "compare_tiers",
-    "describe_isrc_prefix",
     "is_public_id",
     "is_tail",
-    "isrc_country",
     "parse_isrc",
     "parse_isrcs",
     "parse_mbid",

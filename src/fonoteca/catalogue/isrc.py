@@ -13,7 +13,7 @@ def parse_isrc(text: str) -> str | None:
     """The twelve characters of an ISRC, upper case and bare; None where `text` is none.
 
     A leading "ISRC" and hyphens or spaces between the parts are taken off. Whether the prefix was ever
-    allotted is not asked here: see describe_isrc_prefix.
+    allotted is not asked: tables of prefixes age.
     """
     bare = _PREFIX.sub("", text[:64]).translate(_SEPARATORS).strip().upper()
     return bare if _FORM.fullmatch(bare) else None
@@ -36,19 +36,3 @@ def parse_isrcs(texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...
             else:
                 bad.append(part)
     return tuple(good), tuple(bad)
-
-
-def isrc_country(isrc: str) -> str:
-    """The first two letters of a normalised ISRC: the agency's country, not where the recording was made (QM, QZ … are the USA too)."""
-    return isrc[:2]
-
-
-def describe_isrc_prefix(isrc: str) -> str | None:
-    """The agency that hands out this prefix by the table of PyPI iso3901; None where the table does not know it.
-
-    A note and no judgement: the table ages, real recordings carry prefixes that it lacks.
-    """
-    import iso3901  # here: its table takes a while to load and only reports ask for it
-
-    allocation = iso3901.Allocation.__members__.get(isrc[:2])
-    return None if allocation is None else str(allocation.agency.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -77,9 +77,3 @@ def choose_in_tail(row: SelectionRow, tier: Tier, taken: TakenIsrcs) -> Choice:
     for isrc in row.isrcs:
         taken.add(isrc)
     return Choice(row.id, tier.name, "kept", score)
-
-
-def choose_all_in_tail(rows: Iterable[SelectionRow], tier: Tier, taken: TakenIsrcs) -> Iterator[Choice]:
-    """The choices for sorted rows of one tail; memory is that of `taken`."""
-    for row in rows:
-        yield choose_in_tail(row, tier, taken)

@@ -13,12 +13,13 @@ from msgspec import UNSET, UnsetType
 
 from fonoteca.catalogue.identifiers import parse_mbid
 from fonoteca.catalogue.isrc import parse_isrc, parse_isrcs
-from fonoteca.catalogue.lines import open_bytes, read_lines
+from fonoteca.catalogue.lines import Line, open_bytes, read_lines
 from fonoteca.ground.errors import UsageError
 from fonoteca.ground.findings import Finding
 
 KEY_COLUMNS = ("path", "id", "isrc", "mbid")
 VALUE_COLUMNS = ("plays", "popularity")
+LONGEST_ROW = 1 << 20
 
 
 class PlaysRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,28 +91,26 @@ def read_plays(path: Path) -> Iterator[PlaysRow | Finding]:
     UsageError where the header lacks a key or a value column. Streams.
     """
     with open_bytes(path) as file:
-        lines = _text_lines(file)
-        header = next(lines, "")
+        lines = read_lines(file, LONGEST_ROW)
+        header = _text(next(lines, Line(1, b"")))
         delimiter = max(",;\t", key=header.count)
-        columns = _columns(path, next(csv.reader([header.rstrip()], delimiter=delimiter), []))
-        reader = csv.reader(lines, delimiter=delimiter)
-        while True:
+        columns = _columns(path, next(csv.reader([header], delimiter=delimiter), []))
+        for line in lines:
+            if line.fault:
+                yield _bad_row(path, line.number, line.fault)
+                continue
             try:
-                cells = next(reader)
-            except StopIteration:
-                return
+                # a row ends at its line, so that a quote that stands alone costs this row and none of those that follow
+                cells = next(csv.reader([_text(line)], delimiter=delimiter, strict=True), [])
             except csv.Error as error:
-                yield _bad_row(path, reader.line_num + 1, f"no CSV: {error}")
+                yield _bad_row(path, line.number, f"no CSV: {error}; a quoted cell ends on its line")
                 continue
             if cells:
-                yield _plays_row(path, reader.line_num + 1, columns, cells)
+                yield _plays_row(path, line.number, columns, cells)
 
 
-def _text_lines(file: Any) -> Iterator[str]:
-    for line in read_lines(file, 1 << 20):
-        # a fault is given as a row that cannot be right, so that it keeps its number
-        text = f'\x00fault "{line.fault}' if line.fault else line.content.decode("utf-8", "surrogateescape")
-        yield text + "\n"
+def _text(line: Line) -> str:
+    return line.content.decode("utf-8", "surrogateescape")
 
 
 def _columns(path: Path, names: list[str]) -> dict[str, int]:
@@ -130,8 +129,6 @@ def _bad_row(path: Path, line: int, fact: str) -> Finding:
 
 
 def _plays_row(path: Path, line: int, columns: dict[str, int], cells: list[str]) -> PlaysRow | Finding:
-    if cells[0].startswith("\x00fault "):
-        return _bad_row(path, line, cells[0][8:].strip('"\n'))
     cell = {name: cells[place].strip() for name, place in columns.items() if place < len(cells)}
     isrc = parse_isrc(cell["isrc"]) if cell.get("isrc") else None
     mbid = parse_mbid(cell["mbid"]) if cell.get("mbid") else None

@@ -65,6 +65,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "unknown-track": FindingKind("set-aside", "A line names no track that is known.", "Add the track first, or give more of its keys."),
     # notes: the item is used
     "odd-comment": FindingKind("note", "A tag has no '=' or is not UTF-8.", "Nothing to do: the raw tags are kept."),
+    "odd-gain": FindingKind("note", "A gain or peak in the tags cannot be true.", "Nothing to do: it is kept as given; players may play it too loud."),
     "bad-isrc": FindingKind("note", "An ISRC is not well formed.", "Mend the tag, or leave it: it is kept as given and not used."),
     "chained-stream": FindingKind("note", "Several Ogg streams follow one another in one file.", "Nothing to do: it is kept as it came."),
     "multiplexed-stream": FindingKind("note", "Other streams are interleaved with the audio.", "Nothing to do: it is kept as it came."),

@@ -9,12 +9,13 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
+from typing import Any
 
 import msgspec
 
 from fonoteca.audio import pictures_of_patch
 from fonoteca.catalogue import picture_id_of
-from fonoteca.containers import make_aacid
+from fonoteca.containers import SplitLimits, cut_containers, make_aacid
 from fonoteca.integrity import PlannedContainer, PlannedMember
 from fonoteca.torrents import TorrentMeasure, choose_piece_length
 from fonoteca.workflows.archive import Archive
@@ -207,27 +208,17 @@ def _cut(archive: Archive, build: int) -> Iterator[tuple[PlannedContainer, list[
             number += 1
 
 
-def _cut_collection(archive: Archive, collection: str, rows: Iterator[tuple[object, ...]]) -> Iterator[tuple[int, list[PlannedMember]]]:
+def _cut_collection(archive: Archive, collection: str, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[int, list[PlannedMember]]]:
     """Consecutive members until the torrent or the data would be larger than the settings allow.
 
     Records without a file are counted as if they had one, so that no container has many times the members of others.
     """
-    limit_torrent, limit_data = archive.settings.torrent_bytes, archive.settings.data_bytes
+    limits = SplitLimits(archive.settings.torrent_bytes, archive.settings.data_bytes)
     name_bytes = len(make_aacid(collection, 0, "0" * 22, ""))
-    members: list[PlannedMember] = []
-    total = 0
-    measure = _new_measure(archive, collection)
-    for _content, _public, _tier, id, action, held_aacid, size in rows:
-        assert isinstance(size, int)
-        measure.add(name_bytes, size)
-        if members and (total + size > limit_data or measure.encoded_bytes() > limit_torrent):
-            yield total, members
-            members, total, measure = [], 0, _new_measure(archive, collection)
-            measure.add(name_bytes, size)
-        members.append(PlannedMember(str(id), str(action), held_aacid and str(held_aacid)))  # type: ignore[arg-type]
-        total += size
-    if members:
-        yield total, members
+    sized = ((row, row[6]) for row in rows)
+    for cut in cut_containers(sized, limits, name_bytes, lambda: _new_measure(archive, collection)):
+        members = [PlannedMember(str(id), str(action), str(held) if held else None) for _, _, _, id, action, held, _ in cut]
+        yield sum(row[6] for row in cut), members
 
 
 def _new_measure(archive: Archive, collection: str) -> TorrentMeasure:
