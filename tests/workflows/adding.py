@@ -13,7 +13,8 @@ import msgspec
 
 from fonoteca.ground.progress import Silent
 from fonoteca.workflows.archive import open_archive
-from fonoteca.workflows.build import BuildReport, build
+from fonoteca.workflows.build import build
+from fonoteca.workflows.build_report import BuildReport
 from fonoteca.workflows.ingest import AddOptions, AddReport, add_files
 from fonoteca.workflows.ingest_tables import add_metadata, add_plays
 from fonoteca.workflows.lookup import read_status, show_track

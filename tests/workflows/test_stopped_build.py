@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_a_track_withdrawn_after_the_stop_is_not_published(tail: Path, reason: s
     run_fonoteca("withdraw", gone, "--reason", reason, "--yes", "--archive", tail)
     run_fonoteca("build", "--archive", tail)
     run_fonoteca("publish", "--archive", tail)
-    assert not [path for path in (tail / "release").rglob(f"*{gone}*")]
+    assert not list((tail / "release").rglob(f"*{gone}*"))
     assert tracks(tail)[gone] == "withdrawn"
     assert sum(status == "held" for status in tracks(tail).values()) == TRACKS - 1
     run_fonoteca("verify", tail)
@@ -102,7 +103,7 @@ def test_rights_taken_back_after_the_stop_are_heeded(tail: Path) -> None:
     stop_build(tail, 3)
     changed = encoded_ids(tail)[0]
     table = tail.with_name("rights.jsonl")
-    table.write_text('{"id":"%s","rights":"All rights reserved"}\n' % changed)
+    table.write_text(json.dumps({"id": changed, "rights": "All rights reserved"}) + "\n")
     run_fonoteca("add", "--metadata", table, "--archive", tail)
     run_fonoteca("build", "--archive", tail)
     public = [path.name for path in (tail / "containers").rglob(f"*{changed}*") if "_dark_" not in path.name]

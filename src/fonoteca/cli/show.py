@@ -13,7 +13,7 @@ from fonoteca.ground.quantities import format_bytes, format_count, format_durati
 
 if TYPE_CHECKING:  # only their names: the workflows load decoders, which -h can do without
     from fonoteca.catalogue import PlanRow
-    from fonoteca.workflows.build import BuildReport
+    from fonoteca.workflows.build_report import BuildReport
     from fonoteca.workflows.ingest import AddReport
     from fonoteca.workflows.lookup import ArchiveStatus
     from fonoteca.workflows.plan_costs import PlanReport
@@ -36,7 +36,7 @@ ACTIONS = {
 def added(report: AddReport) -> str:
     """What `add` did."""
     counts = report.counts
-    names = ("would read", "read", "kept", "duplicate", "unchanged", "set-aside", "withdrawn", "ignored", "rows used", "rows to use",
+    names = ("would read", "read", "kept", "duplicate", "unchanged", "rights changed", "set-aside", "withdrawn", "ignored", "rows used", "rows to use",
              "wanted")  # fmt: skip
     told = ", ".join(f"{counts[name]:,} {name}" for name in names if counts[name])
     lines = [f"{told} ({format_bytes(report.bytes_read)} of audio)" if report.bytes_read else told] if told else []

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-
-import msgspec
 
 from fonoteca.ground.errors import NotFoundError
-from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.workers import Processes, count_cores
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.build_container import ContainerBuilder
 from fonoteca.workflows.build_plan import BuildPlan, plan_build, refused_tracks
+from fonoteca.workflows.build_report import BuildReport
 from fonoteca.workflows.build_resume import give_up_plan, plan_stands
 from fonoteca.workflows.picture_shelf import clear_waiting_pictures
 from fonoteca.workflows.rights_policy import refresh_rights_table
-
-
-class BuildReport(msgspec.Struct):
-    """What was built: members by action, containers by name, what was set aside."""
-
-    members: Counter[str] = msgspec.field(default_factory=Counter)
-    containers: list[str] = msgspec.field(default_factory=list)
-    replaced: list[str] = msgspec.field(default_factory=list)
-    refusals: Counter[str] = msgspec.field(default_factory=Counter)
-    bytes_written: int = 0
-    findings: list[Finding] = msgspec.field(default_factory=list)
-
-    @property
-    def has_damage(self) -> bool:
-        """Whether anything was set aside."""
-        return any(counts_as_damage(finding) for finding in self.findings)
 
 
 def build(archive: Archive, progress: Progress) -> BuildReport:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -33,11 +33,9 @@ from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.build_jobs import JobMaker
 from fonoteca.workflows.build_journal import Journal
 from fonoteca.workflows.build_records import audio_metadata, patch_metadata
+from fonoteca.workflows.build_report import BuildReport
 from fonoteca.workflows.members import MadeMember, MemberJob, make_member
 from fonoteca.workflows.rights_policy import decide_rights
-
-if TYPE_CHECKING:
-    from fonoteca.workflows.build import BuildReport
 
 RECORD_BYTES = 1_000  # a record takes about this much, compressed; decides only how long the metadata file's pieces are
 
