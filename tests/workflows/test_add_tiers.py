@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from adding import add, build_all, show, statuses, write_rows, write_sound
 from commands import run_json, set_settings
 from hostile_files import good_file
+from mutagen.flac import FLAC
+from mutagen.oggopus import OggOpus
+from test_withdraw import PNG
+
+from fonoteca.audio import make_picture, picture_block
 
 FREE = "CC0-1.0"
 LIKED = {"artist_popularity": 90, "album_popularity": 90, "followers": 10**6}
@@ -95,6 +102,53 @@ def test_a_source_at_or_below_the_rate_is_kept_and_a_lossy_one_above_it_is_marke
     assert (members["retag"], members["encode"]) == (1, 1)
     assert show(archive, "small")["files"][0]["format"] == "ogg-vorbis" and tier_of(archive, "small") == "tail"
     assert show(archive, "large")["files"][0]["is_derived"]
+
+
+def test_what_is_at_or_below_the_rate_is_kept_whatever_its_format_and_whatever_its_cover_weighs_and_the_plan_says_so(
+    archive: Path, music: Path, tmp_path: Path
+) -> None:
+    music.mkdir()
+    quiet = 0.02 * np.random.default_rng(1).standard_normal((30 * 8000, 1))
+    soundfile.write(music / "small.flac", quiet, 8000, subtype="PCM_16")
+    soundfile.write(music / "large.flac", np.random.default_rng(2).standard_normal((5 * 48_000, 2)) / 5, 48_000, subtype="PCM_16")
+    soundfile.write(music / "covered.opus", 0.1 * np.random.default_rng(3).standard_normal((10 * 48_000, 1)), 48_000, format="OGG",
+                    subtype="OPUS", compression_level=1.0)  # fmt: skip
+    tags = OggOpus(music / "covered.opus")
+    tags["metadata_block_picture"] = picture_block(make_picture(PNG + bytes(1_000_000))).decode()
+    tags.save()
+    below = {"small.flac", "covered.opus"}
+    set_settings(archive, cut_off="0.0", opus_kbits="150")
+    table = tmp_path / "plays.csv"
+    table.write_text("path,plays\n" + "".join(f"music/{path.name},1\n" for path in music.iterdir()))
+    add(archive, music, plays=table, rights=FREE)
+    plan = run_json("plan", "--archive", archive)
+    members = build_all(archive).members
+    kept = {path.name for path in music.iterdir() if not is_encoded(archive, path)}
+    assert kept == below and members["encode"] == 1
+    (tail,) = [row for row in plan["tiers"] if row["name"] == "tail"]
+    assert (tail["files"], tail["encoded_files"]) == (3, members["encode"])
+    assert not any(show(archive, music / name)["files"][0].get("is_derived") for name in below)
+
+
+def is_encoded(archive: Path, track: Path) -> bool:
+    """Whether what is held of a track was encoded here."""
+    return not show(archive, track)["files"][0].get("is_original_restorable", True)
+
+
+def test_the_table_of_plan_encodes_nothing_that_build_would_not(archive: Path, music: Path, tmp_path: Path) -> None:
+    for name, licence in (("free", FREE), ("as it is", "CC-BY-ND-4.0"), ("ours", FREE)):
+        path = music / f"{name}.flac"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, np.random.default_rng(len(name)).standard_normal((2 * 48_000, 2)) / 5, 48_000, subtype="PCM_16")
+        tags = FLAC(path)
+        tags.update({"license": licence, **({"fonoteca_source_sha256": "0" * 64} if name == "ours" else {})})
+        tags.save()
+    table = tmp_path / "plays.csv"
+    table.write_text("path,plays\n" + "".join(f"music/{path.name},1\n" for path in music.iterdir()))
+    set_settings(archive, cut_off="0.0")
+    add(archive, music, plays=table)
+    plan = run_json("plan", "--archive", archive)
+    assert plan["build"]["members"]["encode"] == plan["tiers"][1]["encoded_files"] == plan["alternatives"][0]["encoded_files"] == 1
 
 
 def test_nothing_moves_between_tiers_by_itself(archive: Path, music: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from fonoteca.catalogue.choices import choose_files
 from fonoteca.catalogue.edition import EditionCounts, check_edition, write_edition
 from fonoteca.catalogue.identifiers import album_id_of, artist_id_of, is_public_id, parse_mbid, path_track_id_of, picture_id_of, track_id_of
 from fonoteca.catalogue.isrc import parse_isrc, parse_isrcs
-from fonoteca.catalogue.planner import ClassCounter, PlanRow, TrackClass, compare_tiers, plan_each_tier, plan_tiers
+from fonoteca.catalogue.planner import ClassCounter, PlanRow, TrackClass, compare_tiers, is_above_rate, plan_each_tier, plan_tiers
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, ScoreRange, popularity_of_plays, second_score
 from fonoteca.catalogue.records import FileRow, RightsCount, RightsRow, SelectionRow, Tombstone, TrackRecord
 from fonoteca.catalogue.selection import Choice, choose_in_tail, choose_tier, is_tail
@@ -36,6 +36,7 @@ __all__ = [
     "choose_in_tail",
     "choose_tier",
     "compare_tiers",
+    "is_above_rate",
     "is_public_id",
     "is_tail",
     "parse_isrc",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -24,6 +24,7 @@ class TrackClass(msgspec.Struct, frozen=True, kw_only=True):
 
     `popularity` None: unknown. `second_score` is the highest that is possible. `plays` is the sum, None where unknown.
     `repeats_isrc`: a better file with the same ISRC is kept. `has_file` False: known, but there is no file to keep.
+    `sound_bytes` is `bytes` without pictures, None: there are none. `may_be_encoded` False: kept whatever the rate is.
     """
 
     popularity: float | None
@@ -34,6 +35,8 @@ class TrackClass(msgspec.Struct, frozen=True, kw_only=True):
     plays: int | None = None
     repeats_isrc: bool = False
     has_file: bool = True
+    sound_bytes: int | None = None
+    may_be_encoded: bool = True
 
 
 class PlanRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +108,13 @@ def is_class_kept(one: TrackClass, tier: Tier) -> bool:
 
 def is_class_encoded(one: TrackClass, tier: Tier) -> bool:
     """Whether the tier encodes this class: it sets a rate, and the files came above it."""
-    return tier.opus_kbits is not None and one.bytes * 8 > tier.opus_kbits * one.duration_ms
+    sound_bytes = one.bytes if one.sound_bytes is None else one.sound_bytes
+    return one.may_be_encoded and is_above_rate(sound_bytes, one.duration_ms, tier.opus_kbits)
+
+
+def is_above_rate(sound_bytes: int, duration_ms: int, opus_kbits: float | None) -> bool:
+    """Whether sound of so many bytes came above a rate in kbit/s; at it or below it is kept. None: there is no rate to be above."""
+    return opus_kbits is not None and sound_bytes * 8 > opus_kbits * duration_ms
 
 
 def plan_tiers(name: str, classes: Sequence[TrackClass], tiers: Sequence[Tier], cores: int = 1) -> PlanRow:
@@ -188,32 +197,37 @@ class ClassCounter:
         duration_ms: int | None,
         plays: int | None,
         repeats_isrc: bool = False,
+        sound_bytes: int | None = None,
+        may_be_encoded: bool = True,
     ) -> None:
-        """Count one track; `size` None where there is no file of it."""
+        """Count one track; `size` None where there is no file of it, `sound_bytes` None where its size is all sound."""
         if popularity is not None and popularity >= 1:
             popularity = float(math.floor(popularity))
-        rate = (size or 0) * 8 / max(1, duration_ms or 0)
+        sound_bytes = (size or 0) if sound_bytes is None else sound_bytes
+        rate = sound_bytes * 8 / max(1, duration_ms or 0)
         key = (
             popularity,
             bisect_right(self._cut_offs, second_score),
-            bisect_right(self._rates, rate),
+            bisect_left(self._rates, rate),
             plays is None,
             repeats_isrc,
             size is not None,
+            may_be_encoded,
         )
-        sums = self._sums.setdefault(key, [0, 0, 0, 0])
-        for place, amount in enumerate((1, size or 0, duration_ms or 0, plays or 0)):
+        sums = self._sums.setdefault(key, [0, 0, 0, 0, 0])
+        for place, amount in enumerate((1, size or 0, duration_ms or 0, plays or 0, sound_bytes)):
             sums[place] += amount
 
     def classes(self) -> list[TrackClass]:
         """The classes counted so far, sorted."""
         found = []
-        for (popularity, score, _, unplayed, repeats, has_file), sums in self._sums.items():
+        for (popularity, score, _, unplayed, repeats, has_file, may_be_encoded), sums in self._sums.items():
             assert isinstance(score, int) and (popularity is None or isinstance(popularity, float | int))
             found.append(
                 TrackClass(
                     popularity=popularity, tracks=sums[0], bytes=sums[1], duration_ms=sums[2], plays=None if unplayed else sums[3],
                     second_score=self._cut_offs[score - 1] if score else -math.inf, repeats_isrc=bool(repeats), has_file=bool(has_file),
+                    sound_bytes=sums[4], may_be_encoded=bool(may_be_encoded),
                 )
             )  # fmt: skip
         return sorted(found, key=lambda one: (_rank_key(one), one.bytes, one.tracks, one.has_file), reverse=True)

@@ -38,6 +38,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     original: str | None = None
     added_at: int = 0
     decoded_at: int | None = None
+    picture_bytes: int = 0
     rights_values: tuple[str, ...] = ()
     rights_from: str | None = None
     attribution: str | None = None
@@ -46,6 +47,16 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     def shown_path(self) -> str:
         """The path for people and messages."""
         return show_path(self.path)
+
+    @property
+    def duration_ms(self) -> int | None:
+        """Milliseconds, rounded to the nearest."""
+        return round(self.samples * 1000 / self.sample_rate) if self.samples and self.sample_rate else None
+
+    @property
+    def sound_bytes(self) -> int:
+        """Its size without its pictures: what a rate is told by."""
+        return max(0, self.size - self.picture_bytes)
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True):

@@ -139,4 +139,7 @@ ALTER TABLE sources ADD COLUMN rights_from TEXT;   -- sidecar, tag, folder or op
 ALTER TABLE sources ADD COLUMN attribution TEXT;   -- that came with it
 CREATE TABLE tops (path BLOB PRIMARY KEY) STRICT, WITHOUT ROWID; -- folders that were added
 """,
+    """
+ALTER TABLE sources ADD COLUMN picture_bytes INTEGER NOT NULL DEFAULT 0; -- of `size`: what its pictures take, as they are embedded
+""",
 )

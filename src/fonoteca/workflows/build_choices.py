@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from fonoteca.catalogue import SelectionRow, choose_files, choose_tier, second_score
+from fonoteca.catalogue import SelectionRow, choose_files, choose_tier, is_above_rate, second_score
 from fonoteca.ground.things import OGG_FORMATS, Tier
 from fonoteca.integrity import Source
 from fonoteca.rights import Decision
@@ -142,23 +142,18 @@ def _choose_held(base: MemberChoice, rights: Decision, source: Source | None) ->
 def choose_action(source: Source, tier: Tier, *, may_change: bool) -> str:
     """retag, copy or encode: what this tier does with this file.
 
-    A source at or below the tier's rate is kept, and so is what was encoded by this program before.
+    A source at or below the tier's rate is kept, whatever its format, and so is what was encoded by this program before.
     """
-    keeps = "retag" if source.can_be_retagged and source.format in OGG_FORMATS else "copy"
     if not may_change:
         return "copy"
-    if tier.opus_kbits is None or OWN_MARK in source.tags:
-        return keeps
-    rate = _bits_per_second(source)
-    if rate is None or (rate <= tier.opus_kbits * 1000 and source.format not in ("flac", "wav")):
-        return keeps
-    return "encode"
+    if may_be_encoded(source, may_change=may_change) and is_above_rate(source.sound_bytes, source.duration_ms or 0, tier.opus_kbits):
+        return "encode"
+    return "retag" if source.can_be_retagged and source.format in OGG_FORMATS else "copy"
 
 
-def _bits_per_second(source: Source) -> float | None:
-    if not source.samples or not source.sample_rate:
-        return None
-    return source.size * 8 * source.sample_rate / source.samples
+def may_be_encoded(source: Source, *, may_change: bool) -> bool:
+    """Whether a tier with a low enough rate would encode this file: it may be changed, its rate is known, and it is not our own Opus."""
+    return may_change and OWN_MARK not in source.tags and bool(source.duration_ms)
 
 
 def predict_bytes(source: Source, action: str, tier: Tier) -> int:
@@ -177,7 +172,7 @@ def _values(source: Source) -> Iterator[str]:
 def iterate_held(archive: Archive, content: str) -> Iterator[Held]:
     """The members of one kind of content in current containers, sorted by id."""
     statement = """SELECT m.id, m.aacid, m.container, c.tier, c.is_public, m.action, m.size, m.patch IS NOT NULL
-        FROM members m JOIN containers c ON c.name = m.container WHERE c.content = ? AND c.state = 'current' ORDER BY m.id, c.second DESC"""
+        FROM members m JOIN containers c ON c.name = m.container WHERE m.content = ? AND c.state = 'current' ORDER BY m.id, c.second DESC"""
     last = ""
     for row in archive.ledger.rows(statement, content):
         if row[0] != last:

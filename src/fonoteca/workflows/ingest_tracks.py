@@ -9,7 +9,7 @@ import msgspec
 
 from fonoteca.catalogue import PlaysRow, TrackRecord, parse_isrcs, parse_mbid, path_track_id_of, track_id_of
 from fonoteca.ground.findings import Finding
-from fonoteca.ground.things import AudioFile, Tags
+from fonoteca.ground.things import OGG_FORMATS, AudioFile, Tags
 from fonoteca.integrity import Source, show_path
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.rights_policy import RightsFinder, record_rights
@@ -82,8 +82,14 @@ def _source(path: bytes, audio: AudioFile, track_id: str, state: str, now: int) 
         bits_per_second=audio.bits_per_second, loudness_lufs=audio.loudness_lufs, sample_peak=audio.sample_peak,
         can_be_retagged=audio.can_be_retagged, tags=audio.tags, comment_packet=audio.comment_packet,
         pictures=tuple(dict.fromkeys(picture.sha256 for picture in audio.pictures)), added_at=now,
-        decoded_at=now if audio.is_decoded else None,
+        decoded_at=now if audio.is_decoded else None, picture_bytes=_picture_bytes(audio),
     )  # fmt: skip
+
+
+def _picture_bytes(audio: AudioFile) -> int:
+    """What the pictures take in the file; Ogg has them in base64."""
+    taken = sum(len(picture.data) for picture in audio.pictures)
+    return -(-taken * 4 // 3) if audio.format in OGG_FORMATS else taken
 
 
 def _put_track(archive: Archive, track_id: str, source: Source, audio: AudioFile, rights: RightsFinder) -> list[Finding]:

@@ -7,8 +7,9 @@ import msgspec
 from fonoteca.catalogue import ClassCounter, PlanRow, compare_tiers, plan_each_tier, second_score
 from fonoteca.ground.workers import count_cores
 from fonoteca.workflows.archive import Archive
-from fonoteca.workflows.build_choices import Merged
+from fonoteca.workflows.build_choices import Merged, may_be_encoded
 from fonoteca.workflows.build_plan import BuildPlan, plan_build
+from fonoteca.workflows.rights_policy import decide_rights
 
 
 class PlanReport(msgspec.Struct, kw_only=True):
@@ -34,7 +35,12 @@ def make_plan(archive: Archive) -> PlanReport:
             continue
         size = source.size if source else row.file_size
         score = second_score(row.artist_popularity, row.album_popularity, row.followers)
-        counter.add(row.popularity, score.high, size, row.duration_ms, row.plays, row.id in repeated)
+        rights = decide_rights(archive, row.rights_uri)
+        counter.add(
+            row.popularity, score.high, size, (source and source.duration_ms) or row.duration_ms, row.plays, row.id in repeated,
+            sound_bytes=source.sound_bytes if source else None,
+            may_be_encoded=source is not None and may_be_encoded(source, may_change=rights.may_change or not rights.may_publish),
+        )  # fmt: skip
     classes = counter.classes()
     hours = plan.encode_ms / 3.6e6 / 100 / cores
     return PlanReport(build=plan, tiers=plan_each_tier(classes, tiers, cores), alternatives=compare_tiers(classes, tiers, cores),
