@@ -70,7 +70,7 @@ def test_what_is_set_aside_is_told_with_code_reason_and_way_out_again_and_again(
     first = run_fonoteca("add", path, "--archive", archive, status=3).stdout
     assert f"truncated: {path}: the last frame" in first and FINDING_KINDS["truncated"].way_out in first
     second = run_json("add", path, "--archive", archive, status=3)
-    assert second["counts"] == {"unchanged": 1} and [one["code"] for one in second["findings"]] == ["truncated"]
+    assert second["counts"] == {"read": 1, "set-aside": 1} and [one["code"] for one in second["findings"]] == ["truncated"]
     shown = run_json("show", str(path), "--archive", archive)
     assert shown["status"] == "unreadable" and "CRC" in shown["status_reason"]
 

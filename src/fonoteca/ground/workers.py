@@ -30,11 +30,16 @@ def count_cores() -> int:
     return int(wanted) or len(os.sched_getaffinity(0))
 
 
+class JobTimeoutError(Exception):
+    """A job took longer than it may; its message says so."""
+
+
 class Processes:
     """Worker processes that die with this one, however it dies, and leave Ctrl-C to it.
 
     A job that kills its worker (a decoder that crashes on hostile bytes) breaks only itself: `result_of` runs the jobs
-    that went down with it again, each alone, and raises BrokenProcessPool for the one that does it again.
+    that went down with it again, each alone, and raises BrokenProcessPool for the one that does it again. A job that does
+    not end is ended: where `result_of` has waited long enough it kills the workers, and raises JobTimeoutError.
     """
 
     def __init__(self, count: int, preload: tuple[str, ...] = ()) -> None:
@@ -57,13 +62,17 @@ class Processes:
                 self._pool = self._start(self._count)
                 return self._pool.submit(work, job)
 
-    def result_of(self, future: Future[Result], work: Callable[[Job], Result], job: Job) -> Result:
-        """The future's result; where its pool broke, that of a second try in a process of its own."""
+    def result_of(self, future: Future[Result], work: Callable[[Job], Result], job: Job, limit_s: float | None = None) -> Result:
+        """The future's result; where its pool broke, that of a second try in a process of its own.
+
+        JobTimeoutError after `limit_s` seconds. They count from this call: ask in the order of submission, so that the job is
+        one of those under way.
+        """
         try:
-            return future.result()
+            return _wait_for(self._pool, future, limit_s)
         except BrokenProcessPool:
             with self._start(1) as alone:
-                return alone.submit(work, job).result()
+                return _wait_for(alone, alone.submit(work, job), limit_s)
 
     def __enter__(self) -> Processes:
         return self
@@ -71,9 +80,23 @@ class Processes:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Without an error the work is done; with one nobody waits for it any more."""
         if kind is not None:
-            for process in list((self._pool._processes or {}).values()):
-                process.kill()
+            _kill_workers(self._pool)
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _wait_for(pool: ProcessPoolExecutor, future: Future[Result], limit_s: float | None) -> Result:
+    try:
+        return future.result(limit_s)
+    except TimeoutError:
+        if future.done():
+            raise  # the job's own
+        _kill_workers(pool)
+        raise JobTimeoutError(f"it took longer than {limit_s:,.0f} s") from None
+
+
+def _kill_workers(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):
+        process.kill()
 
 
 def _start_server_deaf_to_interrupts() -> None:
@@ -144,9 +167,9 @@ def map_in_order(
     weigh: Callable[[Job], int] = lambda _: 0,
     room: int = 1,
 ) -> Iterator[tuple[Job, Future[Result]]]:
-    """Each job with its finished future, in order, with at most `ahead` jobs under way that together weigh at most `room`.
+    """Each job with its future, in order, with at most `ahead` jobs under way that together weigh at most `room`.
 
-    One that weighs more by itself is done alone.
+    One that weighs more by itself is done alone. The caller waits for each future before it asks for the next.
     """
     pending: deque[tuple[Job, Future[Result]]] = deque()
     try:
@@ -154,16 +177,11 @@ def map_in_order(
         for job in jobs:
             while pending and (len(pending) >= ahead or weight + weigh(job) > room):
                 weight -= weigh(pending[0][0])
-                yield _finished(pending.popleft())
+                yield pending.popleft()
             pending.append((job, submit(job)))
             weight += weigh(job)
         while pending:
-            yield _finished(pending.popleft())
+            yield pending.popleft()
     finally:
         for _, future in pending:
             future.cancel()
-
-
-def _finished(pair: tuple[Job, Future[Result]]) -> tuple[Job, Future[Result]]:
-    pair[1].exception()
-    return pair

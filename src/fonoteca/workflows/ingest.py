@@ -17,7 +17,7 @@ from fonoteca.ground.files import reflink_or_copy
 from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.things import AudioFile
-from fonoteca.ground.workers import Processes, count_cores, map_in_order
+from fonoteca.ground.workers import JobTimeoutError, Processes, count_cores, map_in_order
 from fonoteca.integrity import Source, show_path
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.ingest_tracks import is_deleted, record_deleted_file, record_sound_file, record_unreadable_file, refresh_rights
@@ -26,6 +26,8 @@ from fonoteca.workflows.rights_policy import RightsFinder
 from fonoteca.workflows.source_files import FoundFile, check_sources, find_source_files
 
 FILES_A_TRANSACTION = 200
+LIMIT_S, LIMIT_S_PER_MB = 60.0, 10.0
+"""How long reading one file may take: many times what the slowest, ten hours of speech at 8 kbit/s, takes on a busy core."""
 
 
 class AddOptions(msgspec.Struct, frozen=True):
@@ -87,6 +89,11 @@ def _probe(work: Work) -> AudioFile:
     return probe_file(Path(os.fsdecode(work.file.path)), decode=work.decode)
 
 
+def _unread(work: Work, code: str, fact: str) -> AudioFile:
+    found = Finding(code, show_path(work.file.path), fact)
+    return AudioFile(work.file.size, work.file.mtime_ns, "", None, findings=(found,))
+
+
 def _choose_work(
     archive: Archive, sources: Sequence[Path], options: AddOptions, rights: RightsFinder, report: AddReport, progress: Progress
 ) -> Iterator[Work | tuple[bytes, Finding] | Source]:
@@ -111,7 +118,7 @@ def _choose_work(
 def _lacks_something(known: Source, options: AddOptions) -> bool:
     """Whether this run is asked for more than an earlier one did for this file."""
     if known.state == "set-aside":
-        return False
+        return options.decode  # a newer version, or a machine that was mended, may read it
     return (options.decode and not known.decoded_at) or (options.keep_originals and known.state == "kept" and not known.original)
 
 
@@ -163,10 +170,11 @@ class _Recorder:
     def _record(self, work: Work, future: Future[AudioFile]) -> None:
         path = work.file.path
         try:
-            audio = self.pool.result_of(future, _probe, work)
+            audio = self.pool.result_of(future, _probe, work, LIMIT_S + LIMIT_S_PER_MB * work.file.size / 1e6)
         except BrokenProcessPool:
-            fact = "the decoder crashed on it"
-            audio = AudioFile(work.file.size, work.file.mtime_ns, "", None, findings=(Finding("corrupt", show_path(path), fact),))
+            audio = _unread(work, "corrupt", "the decoder crashed on it")
+        except JobTimeoutError as error:
+            audio = _unread(work, "decode-failed", str(error))
         self.report.counts["read"] += 1
         self.report.bytes_read += audio.size
         self.archive.ledger.drop_findings("add", path)
