@@ -38,8 +38,8 @@ ENTRIES = st.builds(
 def entry(name: str = "meta.torrent") -> TorrentEntry:
     data = make_torrent("folder", [("a", 5), ("b", 6)], 16_384, bytes(20), TorrentOptions(trackers=("udp://t.example:1",)))
     return describe_torrent(
-        read_torrent(data), url=f"https://x.example/{name}", display_name=name, group=("managed", "files"), added_on="2026-11-20",
-        is_metadata=False,
+        infohash=read_torrent(data).infohash, name="folder", display_name=name, sizes=(len(data), 2, 11), url=f"https://x.example/{name}",
+        options=TorrentOptions(trackers=("udp://t.example:1",)), group=("managed", "files"), added_on="2026-11-20", is_metadata=False,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -20,6 +21,7 @@ from xml.etree import ElementTree
 
 import pytest
 from commands import FREE_ART, make_archive, run_fonoteca, run_json, set_settings, write_plays
+from small_disk import small_disk
 from test_verify import without_rights
 
 from fonoteca.containers import parse_aacid, parse_container_name
@@ -342,3 +344,133 @@ def test_each_cover_is_once_in_a_container_of_its_own(music: Path, tmp_path: Pat
     member = archive / "release" / "containers" / covers[0]["data_folder"] / covers[0]["aacid"]
     assert member.read_bytes() == picture
     assert run_json("verify", archive)["counts"] == {}
+
+
+# what earlier releases held
+
+
+def listed_torrents(release: Path) -> dict[str, dict[str, Any]]:
+    """The entries of torrents.json by infohash."""
+    return {entry["btih"]: entry for entry in json.loads((release / "torrents.json").read_text())}
+
+
+def make_private(published: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The torrents before and after they become private, which gives each another infohash."""
+    before = listed_torrents(published / "release")
+    set_settings(published, private="true", trackers='["udp://tracker.example:6969"]')
+    run_fonoteca("publish", "--archive", published)
+    return before, listed_torrents(published / "release")
+
+
+def test_obsolete_entries_have_the_infohashes_and_sizes_that_were_published(published: Path) -> None:
+    before, after = make_private(published)
+    obsolete = {infohash: entry for infohash, entry in after.items() if entry["obsolete"]}
+    assert obsolete.keys() == before.keys()
+    for infohash, entry in obsolete.items():
+        names = ("display_name", "torrent_size", "num_files", "data_size", "is_metadata", "group_name", "random")
+        assert {name: entry[name] for name in names} == {name: before[infohash][name] for name in names}
+        assert entry["magnet_link"].startswith(f"magnet:?xt=urn:btih:{infohash}&dn=")
+    assert len(after) == 2 * len(before)
+    assert json.loads((published / "release" / "release.json").read_text())["replaced"] == []
+    assert run_json("verify", published)["counts"] == {}
+
+
+def test_a_torrent_that_comes_back_is_obsolete_no_more(published: Path) -> None:
+    before, _ = make_private(published)
+    set_settings(published, private="false")
+    run_fonoteca("publish", "--archive", published)
+    again = listed_torrents(published / "release")
+    assert {infohash for infohash, entry in again.items() if not entry["obsolete"]} == before.keys()
+
+
+def test_what_never_was_in_a_release_is_never_listed_as_obsolete(published: Path, tmp_path: Path) -> None:
+    """Built, withdrawn and issued again between two releases: nobody ever had the first of the two."""
+    source = tmp_path / "more"
+    write_small_files(source, 3, seed=77)
+    run_fonoteca("add", source, "--rights", FREE_ART, "--archive", published)
+    run_fonoteca("build", "--archive", published)
+    between = {path.name for path in (published / "containers").iterdir()}
+    victim = next(path for path in sorted(source.rglob("*")) if path.is_file())
+    run_fonoteca("withdraw", victim, "--reason", "error", "--archive", published)
+    run_fonoteca("build", "--archive", published)
+    gone = between - {path.name for path in (published / "containers").iterdir()}
+    assert gone
+    run_fonoteca("publish", "--archive", published)
+    entries = listed_torrents(published / "release").values()
+    assert not any(entry["obsolete"] for entry in entries)
+    assert not gone & {entry["display_name"] for entry in entries}
+    assert json.loads((published / "release" / "release.json").read_text())["replaced"] == []
+
+
+def test_a_container_that_is_held_back_is_obsolete_and_in_no_catalogue(published: Path) -> None:
+    """One member is withdrawn, another is damaged, so that it cannot be issued again: the container is kept, and no release has it."""
+    folders = (path for path in (published / "containers").glob("*_original_files__*") if path.is_dir())
+    folder = max(folders, key=lambda path: len(list(path.iterdir())))
+    first, second = sorted(folder.iterdir())[:2]
+    was = {infohash for infohash, entry in listed_torrents(published / "release").items() if entry["display_name"] == folder.name}
+    run_fonoteca("withdraw", first.name, "--reason", "error", "--archive", published)
+    content = second.read_bytes()
+    second.unlink()
+    second.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    run_fonoteca("build", "--archive", published, status=3)
+    run_fonoteca("publish", "--archive", published)
+    assert not (published / "release" / "containers" / folder.name).exists()
+    assert {entry["btih"] for entry in listed_torrents(published / "release").values() if entry["obsolete"]} >= was
+    replaced = {one["name"]: one["reason"] for one in json.loads((published / "release" / "release.json").read_text())["replaced"]}
+    assert "cannot be issued again" in replaced[folder.name]
+    query = "SELECT container || '/' || aacid FROM what_is_held"
+    held = subprocess.run(
+        ["sqlite3", published / "release" / "catalogue.sqlite3", query], capture_output=True, text=True, check=True
+    ).stdout
+    assert held and all((published / "release" / "containers" / name).is_file() for name in held.split())
+
+
+def test_torrents_that_stay_the_same_are_not_written_again(published: Path, tmp_path: Path) -> None:
+    before = {path.name: path.stat().st_ino for path in (published / "release" / "torrents").iterdir()}
+    damaged = min(before)
+    place = published / "release" / "torrents" / damaged
+    content = place.read_bytes()
+    place.write_bytes(content[:-2] + b"xe")
+    write_small_files(tmp_path / "more", 2, seed=5)
+    run_fonoteca("add", tmp_path / "more", "--rights", FREE_ART, "--archive", published)
+    run_fonoteca("build", "--archive", published)
+    run_fonoteca("publish", "--archive", published)
+    after = {path.name: path.stat().st_ino for path in (published / "release" / "torrents").iterdir()}
+    assert len(after) > len(before)
+    assert {name for name in before if before[name] == after[name]} == before.keys() - {damaged}
+    assert place.read_bytes() == content
+
+
+# the feed
+
+
+@pytest.mark.parametrize("url", ["", "https://music.example/archive"])
+def test_the_feed_follows_the_rules_of_rss(published: Path, url: str) -> None:
+    """RSS 2.0: https://www.rssboard.org/rss-specification. Links begin with a scheme; an enclosure has url, length and type."""
+    set_settings(published, url=f'"{url}"')
+    make_private(published)
+    root = ElementTree.parse(published / "release" / "feed.xml").getroot()
+    assert (root.tag, root.get("version")) == ("rss", "2.0")
+    (channel,) = root
+    assert all(channel.findtext(name) for name in ("title", "link", "description"))
+    assert channel.findtext("link") == url if url else re.fullmatch("urn:uuid:[0-9a-f-]{36}", channel.findtext("link", ""))
+    items = channel.findall("item")
+    current = {infohash: one for infohash, one in listed_torrents(published / "release").items() if not one["obsolete"]}
+    assert {item.findtext("guid", "").removeprefix("urn:btih:") for item in items} == current.keys()
+    for item in items:
+        (enclosure,) = item.findall("enclosure")
+        entry = current[item.findtext("guid", "").removeprefix("urn:btih:")]
+        assert enclosure.get("url") == item.findtext("link") == (entry["url"] if url else entry["magnet_link"])
+        assert re.match(r"https?://[^/]+/|magnet:\?xt=urn:btih:", enclosure.get("url", ""))
+        assert enclosure.get("length") == str(entry["torrent_size"]) and enclosure.get("type") == "application/x-bittorrent"
+
+
+def test_a_release_on_another_file_system_is_a_clear_error(published: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        shutil.rmtree(published / "release")
+        (published / "release").symlink_to(disk)
+        said = run_fonoteca("publish", "--archive", published, status=2).stderr
+        assert "file system of containers/" in said
+    (published / "release").unlink()
+    run_fonoteca("publish", "--archive", published)
+    assert run_json("verify", published)["counts"] == {}

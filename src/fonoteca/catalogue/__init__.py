@@ -1,6 +1,7 @@
 """The catalogue: schema, records, popularity, what to keep, plans and published editions."""
 
 from fonoteca.catalogue.choices import choose_files
+from fonoteca.catalogue.counts import NOT_PACKED
 from fonoteca.catalogue.edition import EditionCounts, check_edition, write_edition
 from fonoteca.catalogue.identifiers import album_id_of, artist_id_of, is_public_id, parse_mbid, path_track_id_of, picture_id_of, track_id_of
 from fonoteca.catalogue.isrc import parse_isrc, parse_isrcs
@@ -18,6 +19,7 @@ __all__ = [
     "EditionCounts",
     "FileRow",
     "MetadataRow",
+    "NOT_PACKED",
     "PLAYS_AT_1",
     "PLAYS_AT_100",
     "PlanRow",

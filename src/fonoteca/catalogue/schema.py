@@ -78,7 +78,7 @@ CREATE INDEX tracks_by_recording ON tracks (recording_mbid) WHERE recording_mbid
 CREATE INDEX tracks_by_popularity ON tracks (popularity);
 CREATE INDEX track_artists_by_artist ON track_artists (artist);
 CREATE INDEX track_isrcs_by_isrc ON track_isrcs (isrc);
-CREATE INDEX files_by_track ON files (track);
+CREATE INDEX files_by_track ON files (track, is_public);
 CREATE INDEX files_by_container ON files (container);
 CREATE INDEX files_by_sha256 ON files (sha256);
 CREATE INDEX files_by_source ON files (source_sha256) WHERE source_sha256 IS NOT NULL;
@@ -127,5 +127,10 @@ CREATE VIEW what_was_withdrawn AS SELECT track_id AS id, date, code, reason, fat
 CREATE VIEW where_values_come_from AS SELECT t.id, p.field, p.source FROM provenance p JOIN tracks t USING (track);
 """
 
-MIGRATIONS = (TABLES + INDEXES + VIEWS,)
-"""Step n takes a working catalogue from schema n to n + 1; old steps are never edited once released."""
+WORKING_INDEXES = """
+CREATE INDEX tracks_by_status ON tracks (status, rights);
+"""
+"""What only the working catalogue is asked for."""
+
+MIGRATIONS = (TABLES + INDEXES + WORKING_INDEXES + VIEWS,)
+"""Step n takes a working catalogue from schema n to n + 1; from the first release on old steps are never edited."""

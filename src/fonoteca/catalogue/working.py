@@ -10,11 +10,12 @@ from typing import Any, Self
 
 from msgspec import UnsetType
 
+from fonoteca.catalogue.counts import CatalogueCounts
 from fonoteca.catalogue.identifiers import is_public_id, wanted_track_id_of
 from fonoteca.catalogue.names import check_number, check_score, clean_optional, clean_text
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, popularity_of_plays
 from fonoteca.catalogue.reading import find_keyed_ids, find_track_ids, iterate_records, iterate_selection, read_record
-from fonoteca.catalogue.records import FileRow, RightsCount, RightsRow, RightsSource, SelectionRow, Tombstone, TrackRecord
+from fonoteca.catalogue.records import FileRow, RightsRow, RightsSource, SelectionRow, Tombstone, TrackRecord
 from fonoteca.catalogue.schema import APPLICATION_ID, MIGRATIONS
 from fonoteca.catalogue.statements import Statements
 from fonoteca.catalogue.tables import MetadataRow, PlaysRow
@@ -53,7 +54,7 @@ _DROP_UNUSED = {
 }
 
 
-class Catalogue:
+class Catalogue(CatalogueCounts):
     """One open catalogue. Writing calls are atomic each; thousands of them belong in one `transaction()`.
 
     Nothing here is for use by two threads at once. DatabaseError where the file is damaged or newer.
@@ -219,19 +220,20 @@ class Catalogue:
         values = (status, clean_optional(reason), clean_optional(duplicate_of))
         self._change(track_id, "status = ?, status_reason = ?, duplicate_of = ?", values)
 
-    def tombstone(self, tombstone: Tombstone) -> None:
-        """Withdraw a track for good: status and tombstone in one; idempotent, the first date and reason stay."""
+    def tombstone(self, tombstone: Tombstone) -> Tombstone:
+        """Withdraw a track for good: status and tombstone in one; gives the one that stands.
+
+        The first date and reason stay, but for a withdrawal that asks for more: that deletes, or hides the names.
+        """
         with self.transaction():
-            row = (
-                tombstone.track_id,
-                tombstone.code,
-                clean_text(tombstone.reason),
-                tombstone.date,
-                tombstone.fate,
-                tombstone.shows_metadata,
-            )
-            self._change(tombstone.track_id, "status = ?, status_reason = ?", ("withdrawn", clean_text(tombstone.reason)))
-            self.statements.run("INSERT OR IGNORE INTO tombstones VALUES (?, ?, ?, ?, ?, ?)", row)
+            former = self.tombstone_of(tombstone.track_id)
+            if former is not None and former.strength >= tombstone.strength:
+                return former
+            reason = clean_text(tombstone.reason)
+            row = (tombstone.track_id, tombstone.code, reason, tombstone.date, tombstone.fate, tombstone.shows_metadata)
+            self._change(tombstone.track_id, "status = ?, status_reason = ?", ("withdrawn", reason))
+            self.statements.run("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?, ?, ?)", row)
+        return tombstone
 
     def forget_names(self, track_id: str) -> None:
         """Take from a withdrawn track all that is known of it but its id and tombstone; names that nothing else bears go too.
@@ -256,13 +258,18 @@ class Catalogue:
         """Whether a tombstone stands for this id."""
         return self.statements.row("SELECT 1 FROM tombstones WHERE track_id = ?", (clean_text(track_id),)) is not None
 
+    def tombstone_of(self, track_id: str) -> Tombstone | None:
+        """The withdrawal of one track."""
+        return next(self._tombstones("WHERE track_id = ?", clean_text(track_id)), None)
+
     def tombstones(self) -> list[Tombstone]:
         """Every withdrawal, sorted by track id."""
-        query = "SELECT track_id, reason, date, code, fate, shows_metadata FROM tombstones ORDER BY track_id"
-        return [
-            Tombstone(track_id=i, reason=r, date=d, code=c, fate=f, shows_metadata=bool(s))
-            for i, r, d, c, f, s in self.statements.rows(query)
-        ]
+        return list(self._tombstones("ORDER BY track_id"))
+
+    def _tombstones(self, which: str, *values: str) -> Iterator[Tombstone]:
+        query = f"SELECT track_id, reason, date, code, fate, shows_metadata FROM tombstones {which}"
+        for i, r, d, c, f, s in self.statements.rows(query, values):
+            yield Tombstone(track_id=i, reason=r, date=d, code=c, fate=f, shows_metadata=bool(s))
 
     # files, pictures, rights
 
@@ -289,6 +296,11 @@ class Catalogue:
             dropped: int = self.statements.connection.changes()
             self.statements.run("DELETE FROM containers WHERE container = ?", (container,))
         return dropped
+
+    def hide_container(self, name: str) -> None:
+        """No edition tells of the files in a container that releases may not hold."""
+        query = "UPDATE files SET is_public = 0 WHERE container = (SELECT container FROM containers WHERE name = ?)"
+        self.statements.run(query, (name,))
 
     def files_of(self, track_id: str) -> list[FileRow]:
         """The held files of a track, in order of AACID."""
@@ -355,30 +367,6 @@ class Catalogue:
             return [row[0] for row in self.statements.rows("PRAGMA integrity_check") if row[0] != "ok"]
         except FonotecaError as error:
             return [error.message]
-
-    # counts
-
-    def counts_left_out(self) -> dict[str, int]:
-        """Held tracks that may not be published, by the reason why."""
-        query = """SELECT p.why, count(*) FROM may_be_published p JOIN tracks t USING (track)
-            WHERE t.status = 'held' AND NOT p.may_publish GROUP BY p.why ORDER BY p.why"""
-        return dict(self.statements.rows(query))
-
-    def count_tracks(self) -> int:
-        """How many tracks are known."""
-        return int(self.statements.value("SELECT count(*) FROM tracks"))
-
-    def counts_by_status(self) -> dict[str, int]:
-        """Status → tracks, only statuses that occur, sorted."""
-        return dict(self.statements.rows("SELECT status, count(*) FROM tracks GROUP BY status ORDER BY status"))
-
-    def counts_by_rights(self) -> list[RightsCount]:
-        """Tracks by rights URI, most first."""
-        query = (
-            "SELECT r.uri, r.name, coalesce(r.may_publish, 0), n FROM (SELECT rights, count(*) AS n FROM tracks GROUP BY rights) "
-            "LEFT JOIN rights r USING (rights) ORDER BY n DESC, r.uri"
-        )
-        return [RightsCount(uri, name, bool(may_publish), count) for uri, name, may_publish, count in self.statements.rows(query)]
 
 
 def _file_row(row: tuple[Any, ...]) -> tuple[str, FileRow]:

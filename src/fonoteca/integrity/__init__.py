@@ -4,7 +4,17 @@ from fonoteca.integrity.checksums import Checksum, checksum_line, read_checksums
 from fonoteca.integrity.digests import Digest, FileDigest, MerkleHasher, PieceHasher
 from fonoteca.integrity.keys import PublicKey, SigningKey, create_key, load_key, read_public_key
 from fonoteca.integrity.ledger import Ledger
-from fonoteca.integrity.ledger_rows import Container, Member, PlannedContainer, PlannedMember, Release, Source, show_path
+from fonoteca.integrity.ledger_rows import (
+    Container,
+    Member,
+    Pieces,
+    PlannedContainer,
+    PlannedMember,
+    PublishedTorrent,
+    Release,
+    Source,
+    show_path,
+)
 from fonoteca.integrity.path_set import PathSet
 from fonoteca.integrity.proving import Expected, Proved, find_extra, prove_files
 from fonoteca.integrity.signing import (
@@ -25,8 +35,10 @@ __all__ = [
     "show_path",
     "Source",
     "Release",
+    "PublishedTorrent",
     "PlannedMember",
     "PlannedContainer",
+    "Pieces",
     "Member",
     "Ledger",
     "Container",

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import msgspec
 
 from fonoteca.ground.database import close_database, open_database
 from fonoteca.ground.findings import Finding
+from fonoteca.integrity.ledger_releases import ReleaseLedger
 from fonoteca.integrity.ledger_rows import (
     Container,
     Member,
+    Pieces,
     PlannedContainer,
     PlannedMember,
-    Release,
     Source,
     column_names,
     columns_of,
@@ -28,7 +28,7 @@ from fonoteca.integrity.ledger_rows import (
 from fonoteca.integrity.ledger_schema import APPLICATION_ID, MIGRATIONS
 
 
-class Ledger:
+class Ledger(ReleaseLedger):
     """ledger.sqlite3. One writer; put_* replace what was known of the same key; nothing is committed outside `transaction`."""
 
     def __init__(self, connection: apsw.Connection, path: Path) -> None:
@@ -47,10 +47,6 @@ class Ledger:
     def transaction(self) -> AbstractContextManager[Any]:
         """All or nothing; nested ones are savepoints."""
         return self.connection
-
-    def rows(self, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """The rows of one statement, streamed; values are bound."""
-        return iter(self.connection.execute(statement, values))
 
     def check(self) -> list[str]:
         """What PRAGMA integrity_check finds; empty when the database is whole."""
@@ -109,7 +105,7 @@ class Ledger:
 
     def forget_track(self, track_id: str, *, with_names: bool) -> None:
         """What was withdrawn and deleted leaves nothing to restore it by; `with_names`: nor paths, tags and findings about it."""
-        self.connection.execute("UPDATE members SET patch = NULL WHERE id = ?", (track_id,))
+        self.connection.execute("UPDATE members SET patch = NULL WHERE content = 'audio' AND id = ?", (track_id,))
         if with_names:
             paths = "SELECT path FROM sources WHERE track_id = ?1"
             self.connection.execute(f"DELETE FROM findings WHERE track = ?1 OR path IN ({paths})", (track_id,))
@@ -169,6 +165,12 @@ class Ledger:
         statement = f"SELECT code, path, fact, track, container FROM findings {where} ORDER BY step, path, code"
         for code, path, fact, track, container in self.rows(statement, *values):
             yield Finding(code=code, path=show_path(path), fact=fact, track=track, container=container)
+
+    def counts_of_findings(self) -> dict[str, int]:
+        """What stands, by code; what two steps found about the same file counts once."""
+        statement = """SELECT code, count(*) FROM findings f WHERE NOT EXISTS (SELECT 1 FROM findings e WHERE e.step IN ('add', 'build')
+            AND e.step < f.step AND e.path = f.path AND e.code = f.code) GROUP BY code ORDER BY code"""
+        return {row[0]: row[1] for row in self.rows(statement)}
 
     # ---- plans
 
@@ -230,7 +232,7 @@ class Ledger:
         statement = """SELECT count(*) FROM members m JOIN planned_members p ON p.build = ? AND p.replaces = m.aacid
             JOIN planned_containers c USING (build, number) WHERE m.container = ? AND NOT EXISTS
             (SELECT 1 FROM members n JOIN containers d ON d.name = n.container
-             WHERE n.id = m.id AND d.content = c.content AND d.second > (SELECT second FROM containers WHERE name = m.container))"""
+             WHERE n.content = c.content AND n.id = m.id AND d.second > (SELECT second FROM containers WHERE name = m.container))"""
         return int(next(self.rows(statement, build, name))[0])
 
     def set_public(self, name: str, *, is_public: bool) -> None:
@@ -239,9 +241,15 @@ class Ledger:
 
     # ---- what is held
 
-    def put_container(self, container: Container) -> None:
+    def put_container(self, container: Container, pieces: Pieces) -> None:
         """Record one finished container."""
         insert_row(self.connection, "containers", columns_of(container))
+        insert_row(self.connection, "container_pieces", {"name": container.name} | columns_of(pieces))
+
+    def pieces_of(self, name: str) -> Pieces:
+        """The hashes of the pieces of one container that the ledger knows."""
+        statement = f"SELECT {column_names(Pieces)} FROM container_pieces WHERE name = ?"
+        return read_struct(Pieces, next(self.rows(statement, name)))
 
     def containers(self, *, state: str | None = None) -> Iterator[Container]:
         """Every container, oldest first."""
@@ -273,9 +281,9 @@ class Ledger:
 
     def current_member(self, id: str, content: str = "audio") -> Member | None:
         """The newest member for a track or picture in a container that is not obsolete."""
-        where = """JOIN containers c ON c.name = members.container WHERE members.id = ? AND c.content = ? AND c.state = 'current'
+        where = """JOIN containers c ON c.name = members.container WHERE members.content = ? AND members.id = ? AND c.state = 'current'
             ORDER BY c.second DESC LIMIT 1"""
-        return next(self._members(where, id, content), None)
+        return next(self._members(where, content, id), None)
 
     def track_of_encoding(self, essence_sha256: str | None) -> str | None:
         """The track of which a file with this sound was encoded here."""
@@ -291,8 +299,6 @@ class Ledger:
         """Every byte of these members was read and found good at `second`."""
         self.connection.executemany("UPDATE members SET proved_at = ? WHERE aacid = ?", ((second, aacid) for aacid in aacids))
 
-    # ---- releases
-
     def first_build_second(self) -> int | None:
         """When the first build began; None where nothing was built."""
         second: int | None = next(self.rows("SELECT min(started_second) FROM builds"))[0]
@@ -302,26 +308,3 @@ class Ledger:
         """How many members a build has still to make."""
         statement = """SELECT count(*) FROM planned_members JOIN planned_containers USING (build, number) WHERE build = ? AND NOT is_done"""
         return int(next(self.rows(statement, build))[0])
-
-    def last_release(self) -> Release | None:
-        """The release of the highest serial number, finished or not."""
-        statement = f"SELECT {column_names(Release)} FROM releases ORDER BY serial DESC LIMIT 1"
-        return next((Release(*row) for row in self.rows(statement)), None)
-
-    def start_release(self, content_sha256: str, second: int) -> Release:
-        """The release to make: the one that was begun and not finished, under its number and time, else the next."""
-        last = self.last_release()
-        if last is None or last.state == "done":
-            last = Release(last.serial + 1 if last else 1, second, content_sha256)
-        last = msgspec.structs.replace(last, content_sha256=content_sha256)
-        insert_row(self.connection, "releases", columns_of(last))
-        return last
-
-    def finish_release(self, serial: int, checksums_sha256: str) -> None:
-        """It stands."""
-        self.connection.execute("UPDATE releases SET state = 'done', checksums_sha256 = ? WHERE serial = ?", (checksums_sha256, serial))
-
-    def checksums_before(self, serial: int) -> str | None:
-        """SHA-256 of the SHA256SUMS of the release before; None for the first."""
-        statement = "SELECT checksums_sha256 FROM releases WHERE serial < ? AND state = 'done' ORDER BY serial DESC LIMIT 1"
-        return next((row[0] for row in self.rows(statement, serial)), None)

@@ -60,7 +60,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True):
-    """One immutable container and every digest that was made while it was written."""
+    """One immutable container. Its piece hashes, half a megabyte, are rows of their own."""
 
     name: str
     collection: str
@@ -75,14 +75,19 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     metadata_bytes: int
     metadata_sha256: str
     data_piece_length: int | None
-    data_pieces: bytes | None
     metadata_piece_length: int
-    metadata_pieces: bytes
-    metadata_pieces_root: bytes
-    metadata_piece_layer: bytes
     state: str = "current"
     obsolete_reason: str | None = None
     metadata_proved_at: int = 0
+
+
+class Pieces(msgspec.Struct, frozen=True, kw_only=True):
+    """The hashes of one container that were made while it was written, for its torrents: SHA-1 of each piece, and a BEP 52 tree."""
+
+    data_pieces: bytes | None
+    metadata_pieces: bytes
+    metadata_pieces_root: bytes
+    metadata_piece_layer: bytes
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +95,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
     aacid: str
     container: str
+    content: str
     id: str
     size: int
     sha256: str
@@ -111,6 +117,22 @@ class Release(msgspec.Struct, frozen=True):
     content_sha256: str
     checksums_sha256: str = ""
     state: str = "making"
+
+
+class PublishedTorrent(msgspec.Struct, frozen=True, kw_only=True):
+    """One .torrent that a release holds or held; `infohash` is v1 in hex, sizes in bytes, `added_on` YYYY-MM-DD."""
+
+    infohash: str
+    name: str
+    container: str
+    collection: str
+    added_on: str
+    is_metadata: bool
+    torrent_size: int
+    num_files: int
+    data_size: int
+    sha256: str
+    options_sha256: str
 
 
 class PlannedContainer(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,7 +200,7 @@ def _decode_list(text: str) -> tuple[str, ...]:
     return msgspec.json.decode(text, type=tuple[str, ...])
 
 
-_DECODERS: dict[str, Callable[[str], Any]] = {"tags": _decode_tags, "pictures": _decode_list}
+_DECODERS: dict[str, Callable[[str], Any]] = {"tags": _decode_tags, "pictures": _decode_list, "rights_values": _decode_list}
 
 
 def read_struct(kind: type[Row], row: tuple[Any, ...]) -> Row:
@@ -187,7 +209,7 @@ def read_struct(kind: type[Row], row: tuple[Any, ...]) -> Row:
     for name, decode in _DECODERS.items():
         if name in values:
             values[name] = decode(values[name])
-    for name in ("is_public", "is_done", "can_be_retagged"):
+    for name in ("is_public", "is_done", "can_be_retagged", "is_metadata"):
         if name in values:
             values[name] = bool(values[name])
     if "path" in values and not isinstance(values["path"], bytes):

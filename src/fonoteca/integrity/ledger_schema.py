@@ -1,4 +1,4 @@
-"""The ledger's tables; documented in docs/formats/ledger.md. Append migrations, never change one that has landed."""
+"""The ledger's tables; documented in docs/formats/ledger.md. From the first release on migrations are appended, never changed."""
 
 APPLICATION_ID = 0x464F4C31  # "FOL1"
 
@@ -96,19 +96,24 @@ CREATE TABLE containers (
     metadata_bytes INTEGER NOT NULL,
     metadata_sha256 TEXT NOT NULL,
     data_piece_length INTEGER,
-    data_pieces BLOB,                  -- concatenated SHA-1
     metadata_piece_length INTEGER NOT NULL,
-    metadata_pieces BLOB NOT NULL,
-    metadata_pieces_root BLOB NOT NULL,  -- SHA-256 Merkle root of BEP 52
-    metadata_piece_layer BLOB NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('current', 'obsolete')),
     obsolete_reason TEXT,
     metadata_proved_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE container_pieces (        -- some 500 kB a row, which only the writing of torrents needs
+    name TEXT PRIMARY KEY REFERENCES containers,
+    data_pieces BLOB,                  -- concatenated SHA-1
+    metadata_pieces BLOB NOT NULL,
+    metadata_pieces_root BLOB NOT NULL,  -- SHA-256 Merkle root of BEP 52
+    metadata_piece_layer BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE members (
     aacid TEXT PRIMARY KEY,
     container TEXT NOT NULL REFERENCES containers (name),
+    content TEXT NOT NULL,             -- that of the container
     id TEXT NOT NULL,
     size INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
@@ -122,7 +127,7 @@ CREATE TABLE members (
     proved_at INTEGER NOT NULL         -- Unix seconds when every byte was last read and found good
 ) STRICT;
 CREATE INDEX members_by_container ON members (container, aacid);
-CREATE INDEX members_by_id ON members (id);
+CREATE INDEX members_by_id ON members (content, id);
 CREATE INDEX members_by_essence ON members (essence_sha256) WHERE action = 'encode';
 
 CREATE TABLE releases (
@@ -132,6 +137,23 @@ CREATE TABLE releases (
     checksums_sha256 TEXT NOT NULL DEFAULT '',
     state TEXT NOT NULL CHECK (state IN ('making', 'done'))
 ) STRICT;
+
+CREATE TABLE published_torrents (
+    infohash TEXT PRIMARY KEY,         -- v1, hex
+    name TEXT NOT NULL,                -- of the .torrent, without its ending
+    container TEXT NOT NULL,
+    collection TEXT NOT NULL,
+    added_on TEXT NOT NULL,            -- YYYY-MM-DD
+    is_metadata INTEGER NOT NULL,
+    torrent_size INTEGER NOT NULL,     -- bytes of the .torrent
+    num_files INTEGER NOT NULL,
+    data_size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,              -- of the .torrent
+    options_sha256 TEXT NOT NULL,      -- of the options that it was written with
+    first_serial INTEGER NOT NULL,     -- of the releases that hold it
+    last_serial INTEGER                -- NULL: the newest
+) STRICT, WITHOUT ROWID;
+CREATE INDEX published_torrents_by_name ON published_torrents (name);
 """,
     """
 ALTER TABLE sources ADD COLUMN rights_values TEXT NOT NULL DEFAULT '[]'; -- JSON: what was last said of this file's rights, where

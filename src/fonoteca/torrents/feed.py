@@ -18,8 +18,12 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def write_feed(title: str, link: str, description: str, entries: Iterable[TorrentEntry], published: datetime) -> bytes:
-    """The feed as UTF-8; `published` dates the channel, and the items that have no date of their own. Always valid XML."""
-    items = "".join(_item(entry, published) for entry in entries)
+    """The feed as UTF-8; `published` dates the channel, and the items that have no date of their own. Always valid XML.
+
+    Obsolete torrents are left out: who follows a feed fetches what it lists. An entry whose `url` is no address on the network is
+    reached by its magnet link. `link` and the addresses must begin with a scheme, as RSS 2.0 asks.
+    """
+    items = "".join(_item(entry, published) for entry in entries if not entry.obsolete)
     channel = _element("title", title) + _element("link", link) + _element("description", description)
     channel += _element("pubDate", _rfc822(published))
     return (f'<?xml version="1.0" encoding="UTF-8"?>\n<rss version="2.0">\n<channel>\n{channel}{items}</channel>\n</rss>\n').encode()
@@ -27,11 +31,11 @@ def write_feed(title: str, link: str, description: str, entries: Iterable[Torren
 
 def _item(entry: TorrentEntry, published: datetime) -> str:
     kind = "metadata" if entry.is_metadata else "data"
-    state = "obsolete " if entry.obsolete else ""
-    fact = f"{state}{kind}, {entry.num_files} files, {entry.data_size} bytes, infohash {entry.btih}"
-    url = escape(_clean(entry.url))
+    fact = f"{kind}, {entry.num_files} files, {entry.data_size} bytes, infohash {entry.btih}"
+    address = entry.url if entry.url.startswith(("https://", "http://")) else entry.magnet_link
+    url = escape(_clean(address))
     return (
-        f"<item>\n{_element('title', entry.display_name)}{_element('link', entry.url)}{_element('description', fact)}"
+        f"<item>\n{_element('title', entry.display_name)}{_element('link', address)}{_element('description', fact)}"
         f"{_element('category', entry.group_name)}"
         f'<guid isPermaLink="false">urn:btih:{escape(_clean(entry.btih))}</guid>\n'
         f"{_element('pubDate', _rfc822(_entry_date(entry, published)))}"

@@ -11,8 +11,7 @@ import shortuuid
 
 from fonoteca.ground.errors import TorrentFormatError
 from fonoteca.ground.findings import Finding
-from fonoteca.torrents.metainfo import magnet_link
-from fonoteca.torrents.reading import TorrentInfo
+from fonoteca.torrents.metainfo import TorrentOptions, magnet_link
 
 
 class TorrentEntry(msgspec.Struct, frozen=True):
@@ -43,9 +42,13 @@ class TorrentEntry(msgspec.Struct, frozen=True):
 
 
 def describe_torrent(
-    info: TorrentInfo, *, url: str, display_name: str, group: tuple[str, str], added_on: str, is_metadata: bool, obsolete: bool = False
-) -> TorrentEntry:
-    """The entry of a torrent of our own. `group` is (top level, group); `random` comes from the infohash, so a release stays the same."""
+    *, infohash: str, name: str, display_name: str, sizes: tuple[int, int, int], options: TorrentOptions, url: str,
+    group: tuple[str, str], added_on: str, is_metadata: bool, obsolete: bool = False,
+) -> TorrentEntry:  # fmt: skip
+    """The entry of a torrent of our own. `name` is that in the torrent, `sizes` are torrent_size, num_files and data_size, `group` is
+    (top level, group), `options` give the magnet link its trackers and web seeds. `random` comes from the infohash, so a release stays
+    the same."""
+    torrent_size, num_files, data_size = sizes
     return TorrentEntry(
         url=url,
         top_level_group_name=group[0],
@@ -53,13 +56,13 @@ def describe_torrent(
         display_name=display_name,
         added_to_torrents_list_at=added_on,
         is_metadata=is_metadata,
-        btih=info.infohash,
-        magnet_link=magnet_link(info.infohash, info.name, info.trackers, info.web_seeds),
-        torrent_size=info.torrent_bytes,
-        num_files=info.file_count,
-        data_size=info.data_bytes,
+        btih=infohash,
+        magnet_link=magnet_link(infohash, name, options.trackers, options.web_seeds),
+        torrent_size=torrent_size,
+        num_files=num_files,
+        data_size=data_size,
         obsolete=obsolete,
-        random=draw_random(info.infohash),
+        random=draw_random(infohash),
     )
 
 

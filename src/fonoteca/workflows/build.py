@@ -73,20 +73,22 @@ def _check_replaced(archive: Archive, build: int) -> None:
 
 
 def _replace(archive: Archive, build: int, report: BuildReport) -> None:
-    replaced = []
-    for name, reason in archive.ledger.planned_obsolete(build):
-        if archive.ledger.count_not_issued_again(build, name):
-            # what could not be issued again is still in there: it is kept, out of releases, until verify and heal have seen to it
-            archive.ledger.set_public(name, is_public=False)
-        else:
-            replaced.append((name, reason))
+    planned = archive.ledger.planned_obsolete(build)
+    # what could not be issued again is still in there: it is kept, out of releases, until verify and heal have seen to it
+    kept = {name for name, _ in planned if archive.ledger.count_not_issued_again(build, name)}
     with archive.catalogue.transaction():
-        for name, _ in replaced:
-            archive.catalogue.drop_container(name)
+        for name, _ in planned:
+            if name in kept:
+                archive.catalogue.hide_container(name)
+            else:
+                archive.catalogue.drop_container(name)
     with archive.ledger.transaction():
-        for name, reason in replaced:
-            archive.ledger.set_obsolete(name, reason)
-            report.replaced.append(name)
+        for name, reason in planned:
+            if name in kept:
+                archive.ledger.set_public(name, is_public=False)
+            else:
+                archive.ledger.set_obsolete(name, reason)
+                report.replaced.append(name)
         archive.ledger.finish_build(build)
 
 

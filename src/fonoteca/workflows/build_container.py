@@ -24,6 +24,7 @@ from fonoteca.integrity import (
     Member,
     MerkleHasher,
     PieceHasher,
+    Pieces,
     PlannedContainer,
     PlannedMember,
     show_path,
@@ -206,9 +207,9 @@ class ContainerBuilder:
     def _remember(self, aacid: str, member: PlannedMember, made: MadeMember) -> None:
         self.report.members[member.action if member.action == "link" else made.action] += 1
         self.members.append(Member(
-            aacid=aacid, container=self.name, id=member.id, size=made.size, sha256=made.sha256, action=made.action,
-            source_sha256=made.source_sha256 or None, essence_sha256=made.essence_sha256, patch=made.patch, encoder=made.encoder,
-            samples=made.samples, loudness_lufs=made.loudness_lufs, proved_at=self.archive.now(),
+            aacid=aacid, container=self.name, content=self.planned.content, id=member.id, size=made.size, sha256=made.sha256,
+            action=made.action, source_sha256=made.source_sha256 or None, essence_sha256=made.essence_sha256, patch=made.patch,
+            encoder=made.encoder, samples=made.samples, loudness_lufs=made.loudness_lufs, proved_at=self.archive.now(),
         ))  # fmt: skip
 
     def _add_patch(self, member: PlannedMember, made: MadeMember) -> None:
@@ -255,7 +256,7 @@ class ContainerBuilder:
                     self.archive.catalogue.set_status(id, "held")
         with self.archive.ledger.transaction():
             if self.members:
-                self.archive.ledger.put_container(self._container())
+                self.archive.ledger.put_container(*self._container())
             for member in self.members:
                 self.archive.ledger.put_member(member)
             self.archive.ledger.put_planned_container(msgspec.structs.replace(self.planned, is_done=True))
@@ -265,15 +266,17 @@ class ContainerBuilder:
             if self.planned.content == "cover":
                 Path(self.archive.picture_file(member.id)).unlink(missing_ok=True)
 
-    def _container(self) -> Container:
+    def _container(self) -> tuple[Container, Pieces]:
         root, layer = self.metadata_tree.finish(self.metadata_pieces.piece_length)
-        return Container(
+        container = Container(
             name=self.name, collection=self.planned.collection, content=self.planned.content, tier=self.planned.tier,
             is_public=self.planned.is_public, second=self.second, data_folder=self.data_folder, metadata_file=self.metadata_file,
             member_count=len(self.members), data_bytes=self.data_pieces.size, metadata_bytes=self.metadata_digest.size,
             metadata_sha256=self.metadata_digest.sha256,
             data_piece_length=self.planned.piece_length if self.data_folder else None,
-            data_pieces=self.data_pieces.finish() if self.data_folder else None,
-            metadata_piece_length=self.metadata_pieces.piece_length, metadata_pieces=self.metadata_pieces.finish(),
-            metadata_pieces_root=root, metadata_piece_layer=layer, metadata_proved_at=self.archive.now(),
+            metadata_piece_length=self.metadata_pieces.piece_length, metadata_proved_at=self.archive.now(),
+        )  # fmt: skip
+        return container, Pieces(
+            data_pieces=self.data_pieces.finish() if self.data_folder else None, metadata_pieces=self.metadata_pieces.finish(),
+            metadata_pieces_root=root, metadata_piece_layer=layer,
         )  # fmt: skip

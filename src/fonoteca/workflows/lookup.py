@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from fonoteca.audio import apply_patch, pictures_of_patch, retag_ogg
-from fonoteca.catalogue import FileRow, TrackRecord
+from fonoteca.catalogue import NOT_PACKED, FileRow, TrackRecord
 from fonoteca.ground.errors import FonotecaError, FormatError, NotFoundError, UsageError
 from fonoteca.ground.files import open_atomically, reflink_or_copy, write_atomically
 from fonoteca.ground.things import OGG_FORMATS, Picture
@@ -48,6 +47,7 @@ def read_status(archive: Archive) -> ArchiveStatus:
     containers = list(archive.ledger.containers(state="current"))
     last = archive.ledger.last_release()
     left_out = count_left_out(archive)
+    left_out.pop(NOT_PACKED, None)  # the next build makes them, and then they may be published
     held = archive.catalogue.counts_by_status().get("held", 0)
     return ArchiveStatus(
         name=archive.settings.name, path=str(archive.path), tracks=archive.catalogue.counts_by_status(),
@@ -56,7 +56,7 @@ def read_status(archive: Archive) -> ArchiveStatus:
         containers=[{"name": one.name, "content": one.content, "tier": one.tier, "is_public": one.is_public, "members": one.member_count,
                      "bytes": one.data_bytes + one.metadata_bytes} for one in containers],
         bytes=sum(one.data_bytes + one.metadata_bytes for one in containers), publishable=held - sum(left_out.values()),
-        left_out=dict(left_out), findings=dict(Counter(finding.code for finding in archive.ledger.findings())),
+        left_out=dict(left_out), findings=archive.ledger.counts_of_findings(),
         release={"serial": last.serial, "state": last.state} if last else None,
         has_unfinished_build=archive.ledger.running_build() is not None,
     )  # fmt: skip

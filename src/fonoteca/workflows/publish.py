@@ -6,12 +6,14 @@ no longer listed is removed: at no moment does a list name what is not there.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import heapq
 import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,8 +23,8 @@ from fonoteca.ground.files import sync_folder
 from fonoteca.ground.progress import Progress
 from fonoteca.integrity import Checksum, Container, checksum_line, load_key, sign_file, write_checksums
 from fonoteca.workflows.archive import Archive
-from fonoteca.workflows.build_plan import plan_build
 from fonoteca.workflows.release_files import ReleaseWriter
+from fonoteca.workflows.rights_policy import refresh_rights_table
 
 CHECKSUMS = "SHA256SUMS"
 SIGNED = (CHECKSUMS, "release.json")
@@ -46,18 +48,33 @@ class PublishReport(msgspec.Struct, kw_only=True):
 
 def publish(archive: Archive, progress: Progress, *, dry_run: bool = False) -> PublishReport:
     """Make the next release, or say that the last one stands. Idempotent, and safe to kill at any moment."""
+    if not dry_run:
+        refresh_rights_table(archive)
     _check_built(archive)
     containers = [one for one in archive.ledger.containers(state="current") if one.is_public]
     report = PublishReport(folder=str(archive.release), containers=len(containers), left_out=count_left_out(archive))
     report.files = sum(one.member_count for one in containers if one.data_folder)
     report.bytes = sum(one.data_bytes + one.metadata_bytes for one in containers)
-    report.replaced = sum(1 for one in archive.ledger.containers(state="obsolete") if one.is_public)
     key = load_key(archive.key_file)
     report.fingerprint = key.public.fingerprint
     if dry_run:
         return report
-    with translate_os_errors(archive.release):
+    with translate_os_errors(archive.release), _on_one_file_system(archive):
         return _make(archive, containers, report, progress)
+
+
+@contextmanager
+def _on_one_file_system(archive: Archive) -> Iterator[None]:
+    """Links and renames do not cross file systems."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        raise UsageError(
+            f"{archive.release} is on another file system than {archive.containers}",
+            "release/ must be on the file system of containers/ and staging/, since it is made of links: move it there.",
+        ) from error
 
 
 def _make(archive: Archive, containers: list[Container], report: PublishReport, progress: Progress) -> PublishReport:
@@ -68,7 +85,7 @@ def _make(archive: Archive, containers: list[Container], report: PublishReport, 
     progress.start("publishing", len(containers) * 2 + 1, "containers")
     writer = ReleaseWriter(archive, staged, containers, key.public, report.left_out, progress)
     content = writer.write_lists()
-    report.torrents = writer.torrents
+    report.torrents, report.replaced = len(writer.torrents.listed), len(writer.replaced())
     content_sha256 = _content_of(archive, content, containers)
     last = archive.ledger.last_release()
     if (
@@ -81,7 +98,9 @@ def _make(archive: Archive, containers: list[Container], report: PublishReport, 
         report.serial = last.serial
         progress.finish()
         return report
-    making = archive.ledger.start_release(content_sha256, archive.now())
+    with archive.ledger.transaction():
+        making = archive.ledger.start_release(content_sha256, archive.now())
+        archive.ledger.put_published(writer.torrents.listed, making.serial)
     report.serial, report.is_new = making.serial, True
     content |= writer.write_release(making.serial, making.second, last_checksums=archive.ledger.checksums_before(making.serial))
     with open(staged / CHECKSUMS, "wb") as file:
@@ -107,14 +126,12 @@ def _check_built(archive: Archive) -> None:
         raise UsageError("a build was begun and not finished", "Finish it with: fonoteca build")
     if archive.ledger.first_build_second() is None:
         raise UsageError("nothing was built yet", "Build first with: fonoteca build")
-    public = {one.name for one in archive.ledger.containers(state="current") if one.is_public}
-    for name, reason in plan_build(archive, store=False).replaced:
-        if name in public:
-            raise UsageError(f"{name} may not be published any more: {reason}", "Issue its other members again with: fonoteca build")
+    for name, reason in archive.catalogue.containers_not_publishable():
+        raise UsageError(f"{name} may not be published any more: {reason}", "Issue its other members again with: fonoteca build")
 
 
 def count_left_out(archive: Archive) -> Counter[str]:
-    """Held tracks that may not be published, by reason."""
+    """Held tracks of which no file is published, by reason."""
     return Counter(archive.catalogue.counts_left_out())
 
 
@@ -124,7 +141,6 @@ def _content_of(archive: Archive, content: dict[str, str], containers: list[Cont
         digest.update(checksum_line(sha256, path))
     for container in containers:
         digest.update(checksum_line(container.metadata_sha256, container.metadata_file))
-        digest.update(container.data_pieces or b"")
     return digest.hexdigest()
 
 
@@ -199,7 +215,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _put_in_place(archive: Archive, staged: Path) -> None:
-    """Every list by a rename; the signed ones last."""
+    """Every list by a rename; the signed ones last. What was taken over from the release before stays as it is."""
     last = {name + ending for name in SIGNED for ending in ("", ".sig", ".minisig")}
     paths = [path for path in sorted(staged.rglob("*")) if path.is_file()]
     for path in sorted(paths, key=lambda path: (path.name in last, path)):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,19 +14,10 @@ from fonoteca import __version__
 from fonoteca.catalogue import write_edition
 from fonoteca.ground.progress import Progress
 from fonoteca.integrity import RELEASE_NAMESPACE, Container, PublicKey
-from fonoteca.torrents import (
-    TorrentEntry,
-    TorrentOptions,
-    describe_torrent,
-    make_hybrid_torrent,
-    make_torrent,
-    read_torrent,
-    write_feed,
-    write_torrents_json,
-)
+from fonoteca.torrents import write_feed, write_torrents_json
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.release_pages import ReleaseFacts, render_index, render_readme
-from fonoteca.workflows.torrent_settings import torrent_options
+from fonoteca.workflows.release_torrents import ReleaseTorrents
 
 CATALOGUE = "catalogue.sqlite3"
 
@@ -39,8 +30,7 @@ class ReleaseWriter:
     ) -> None:
         self.archive, self.staged, self.containers = archive, staged, containers
         self.key, self.left_out, self.progress = key, left_out, progress
-        self.options = torrent_options(archive.settings)
-        self.torrents = 0
+        self.torrents = ReleaseTorrents(archive, staged)
         self.content: dict[str, str] = {}
         newest = max((one.second for one in containers), default=archive.ledger.first_build_second() or 0)
         self.date = datetime.fromtimestamp(newest, UTC)
@@ -48,19 +38,24 @@ class ReleaseWriter:
     def write_lists(self) -> dict[str, str]:
         """Everything that says nothing of serial number and date, so that it tells whether there is anything new."""
         (self.staged / "torrents").mkdir()
-        entries = [entry for container in self.containers for entry in self._container_torrents(container)]
-        self.torrents = len(entries)
-        entries += self._replaced()
+        for container in self.containers:
+            self.torrents.add(container)
+            self.progress.advance()
+        self.content |= {f"torrents/{torrent.name}.torrent": torrent.sha256 for torrent in self.torrents.listed}
+        entries = list(self.torrents.entries())
         self._put("torrents.json", write_torrents_json(entries))
-        url = self.archive.settings.publish.url or "https://example.invalid/"
         name = self.archive.settings.name
-        self._put("feed.xml", write_feed(name, url, f"Torrents of {name}", entries, self.date))
+        self._put("feed.xml", write_feed(name, self._address(), f"Torrents of {name}", entries, self.date))
         self._write_catalogue()
         self._put("minisign.pub", self.key.minisign_file.encode())
         self._put("allowed_signers", self.key.allowed_signers(self.archive.settings.institution, RELEASE_NAMESPACE).encode())
         for path in sorted((self.archive.path / "signing").glob("key-rotation-*")):
             self._put(path.name, path.read_bytes())
         return dict(self.content)
+
+    def _address(self) -> str:
+        """Where the release is on the network; without that, a name made from its key."""
+        return self.archive.settings.publish.url or uuid.uuid5(uuid.NAMESPACE_URL, self.key.fingerprint).urn
 
     def write_release(self, serial: int, second: int, last_checksums: str | None) -> dict[str, str]:
         """release.json, README.txt and the index page, which carry the serial number."""
@@ -77,7 +72,7 @@ class ReleaseWriter:
             "checksums_of_release_before": last_checksums,
             "counts": {"tracks": facts.tracks, "files": facts.files, "bytes": facts.bytes, "torrents": facts.torrents},
             "left_out": dict(sorted(self.left_out.items())),
-            "replaced": [{"name": one.name, "reason": one.obsolete_reason} for one in self._obsolete()],
+            "replaced": [{"name": name, "reason": reason} for name, reason in self.replaced()],
             "lists": lists,
         }
         before = set(self.content)
@@ -92,7 +87,7 @@ class ReleaseWriter:
             name=self.archive.settings.name, institution=self.archive.settings.institution, url=self.archive.settings.publish.url,
             serial=serial, date=datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d"), fingerprint=self.key.fingerprint,
             minisign_key=self.key.minisign_text, tracks=self.edition.tracks, files=sum(one.member_count for one in files),
-            bytes=sum(one.data_bytes + one.metadata_bytes for one in self.containers), torrents=self.torrents,
+            bytes=sum(one.data_bytes + one.metadata_bytes for one in self.containers), torrents=len(self.torrents.listed),
             containers=tuple((one.name, one.content, one.tier, one.member_count, one.data_bytes + one.metadata_bytes)
                              for one in self.containers),
             left_out=tuple(sorted(self.left_out.items())),
@@ -110,60 +105,12 @@ class ReleaseWriter:
             self.content[CATALOGUE] = hashlib.file_digest(file, "sha256").hexdigest()
         self.progress.advance()
 
-    def _container_torrents(self, container: Container) -> Iterator[TorrentEntry]:
-        """One for the metadata file, one for the data folder, from the digests that were taken while they were written."""
-        yield self._torrent(container.metadata_file, container, _metadata_torrent(container, self.options), is_metadata=True)
-        if self.archive.settings.publish.hybrid_metadata:
-            yield self._torrent(f"{container.metadata_file}.hybrid", container, _hybrid_torrent(container, self.options), is_metadata=True)
-        if container.data_folder:
-            members = [(member.aacid, member.size) for member in self.archive.ledger.members_of(container.name)]
-            data = _data_torrent(container, members, self.options)
-            yield self._torrent(container.data_folder, container, data, is_metadata=False)
-        self.progress.advance()
+    def replaced(self) -> list[tuple[str, str]]:
+        """Containers of earlier releases that this one does not hold any more, and why."""
+        current = {container.name for container in self.containers}
+        names = sorted({torrent.container for torrent in self.torrents.replaced()} - current)
+        return [(name, self._why_replaced(name)) for name in names]
 
-    def _torrent(self, name: str, container: Container, torrent: bytes, *, is_metadata: bool) -> TorrentEntry:
-        path = f"torrents/{name}.torrent"
-        self._put(path, torrent)
-        base = self.archive.settings.publish.url
-        return describe_torrent(
-            read_torrent(torrent), url=f"{base.rstrip('/')}/{path}" if base else path, display_name=name,
-            group=(self.archive.settings.institution, container.collection), added_on=_day(container), is_metadata=is_metadata,
-        )  # fmt: skip
-
-    def _obsolete(self) -> list[Container]:
-        return [one for one in self.archive.ledger.containers(state="obsolete") if one.is_public]
-
-    def _replaced(self) -> Iterator[TorrentEntry]:
-        """What earlier releases held and this one does not, marked obsolete, so that mirrors know to let go of it."""
-        for container in self._obsolete():
-            torrents = [(container.metadata_file, _metadata_torrent(container, self.options), True)]
-            if container.data_folder:
-                members = [(member.aacid, member.size) for member in self.archive.ledger.members_of(container.name)]
-                torrents.append((container.data_folder, _data_torrent(container, members, self.options), False))
-            for name, torrent, is_metadata in torrents:
-                yield describe_torrent(
-                    read_torrent(torrent), url="", display_name=name, group=(self.archive.settings.institution, container.collection),
-                    added_on=_day(container), is_metadata=is_metadata, obsolete=True,
-                )  # fmt: skip
-
-
-def _day(container: Container) -> str:
-    return datetime.fromtimestamp(container.second, UTC).strftime("%Y-%m-%d")
-
-
-def _metadata_torrent(container: Container, options: TorrentOptions) -> bytes:
-    return make_torrent(
-        container.metadata_file, container.metadata_bytes, container.metadata_piece_length, container.metadata_pieces, options
-    )
-
-
-def _hybrid_torrent(container: Container, options: TorrentOptions) -> bytes:
-    return make_hybrid_torrent(
-        container.metadata_file, container.metadata_bytes, container.metadata_piece_length, container.metadata_pieces,
-        container.metadata_pieces_root, container.metadata_piece_layer, options,
-    )  # fmt: skip
-
-
-def _data_torrent(container: Container, members: list[tuple[str, int]], options: TorrentOptions) -> bytes:
-    assert container.data_folder and container.data_piece_length and container.data_pieces is not None
-    return make_torrent(container.data_folder, members, container.data_piece_length, container.data_pieces, options)
+    def _why_replaced(self, name: str) -> str:
+        container = self.archive.ledger.container(name)
+        return (container and container.obsolete_reason) or "a member may not stay, and others cannot be issued again yet"
