@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fonoteca.rights import (
     WITHDRAWAL_REASONS,
+    RightsStatement,
     Sidecars,
     attribution_line,
     decide,
@@ -19,6 +20,7 @@ from fonoteca.rights import (
     read_sidecar,
     read_statement,
     read_tag_statement,
+    strictest_statement,
     strongest_statement,
     write_licence_table,
     write_reason_table,
@@ -26,6 +28,7 @@ from fonoteca.rights import (
 
 CC = "https://creativecommons.org/licenses/"
 SPDX = "https://spdx.org/licenses/"
+BY = CC + "by/4.0/"
 PAGE = Path(__file__).parents[2] / "docs" / "rights.md"
 
 
@@ -44,7 +47,16 @@ PAGE = Path(__file__).parents[2] / "docs" / "rights.md"
         ("CC BY-SA 3.0 Germany", CC + "by-sa/3.0/de/"),
         ("HTTPS://CreativeCommons.org/licenses/by/4.0/legalcode.de?x=1#y", CC + "by/4.0/"),
         ("http://creativecommons.org/licenses/by-nd-nc/1.0", CC + "by-nc-nd/1.0/"),
-        ("2010 X. Licensed to the public under http://creativecommons.org/licenses/by/3.0/ verify at http://x.org.", CC + "by/3.0/"),
+        ("Licensed to the public under http://creativecommons.org/licenses/by/3.0/.", CC + "by/3.0/"),
+        (
+            "This work is licensed under the Creative Commons Attribution 3.0 License (see <http://creativecommons.org/licenses/by/3.0/>)",
+            CC + "by/3.0/",
+        ),
+        ("CC BY-NC-ND (see https://creativecommons.org/licenses/by/4.0/)", CC + "by-nc-nd/"),
+        ("CC BY-NC 4.0 or http://artlibre.org/licence/lal/en/", CC + "by-nc/4.0/"),
+        ("released under CC BY-SA 3.0 or GPL", CC + "by-sa/3.0/"),
+        ("Some rights reserved: https://creativecommons.org/licenses/by/4.0/", CC + "by/4.0/"),
+        ("All rights reserved. https://creativecommons.org/licenses/by/4.0/", "http://rightsstatements.org/vocab/InC/1.0/"),
         ("CC BY-SA", CC + "by-sa/"),
         ("CC0 1.0 Universal", "https://creativecommons.org/publicdomain/zero/1.0/"),
         ("Public Domain", "https://creativecommons.org/publicdomain/mark/1.0/"),
@@ -66,6 +78,15 @@ def test_statement_in_practice_has_one_canonical_uri(said: str, uri: str) -> Non
         "", " ", "unknown", "CC", "the", "CC BY 9.0", "CC BY 3.0 Atlantis", "© 2001 Someone", "ask me", "CC-BY-SA-3.0+", "https://example.org/by/4.0/",
         "https://creativecommons.org/licenses/by/4.1/", "https://creativecommons.org/licenses/by/3.0/xx/", "https://creativecommons.org.evil.example/x",
         "This is not under http://creativecommons.org/licenses/by/3.0/", "http://creativecommons.org/licenses/by/3.0/ for personal use",
+        "2010 X. Licensed to the public under http://creativecommons.org/licenses/by/3.0/ verify at http://x.org.",
+        "(c) 2019 Sony Music. Drum sample under https://creativecommons.org/publicdomain/zero/1.0/",
+        f"Proprietary; {BY}", f"Nicht unter {BY}", f"Todos los derechos reservados {BY}", f"Cover art: {BY}", f"InC {BY}", f"{BY} InC",
+        f"{BY} https://example.com/my-terms", f"{BY} example.com/my-terms", f"{BY},https://creativecommons.org/licenses/by-xx/4.0/",
+        "https://evil.com/?x=creativecommons.org/licenses/by/4.0/", "evil.com/creativecommons.org/licenses/by/4.0/",
+        "https://creativecommons.org@evil.com/licenses/by/4.0/", "https://evil.com/(creativecommons.org/licenses/by/4.0/)",
+        "public domain?", f"{BY}?", f"? {BY}", f"¿{BY}", "≠ CC BY 4.0", "in copyright? CC0", f"copyright {BY}", "by", "license", "or and",
+        f"{BY} by permission", f"{BY} for teaching", "CC BY 4.0" + " " * 3000 + "not at all", f"{BY}" + " " * 20_000 + "not at all",
+        "CC BY 4.0, NC", "CC BY 4.0 / NC", f"{BY} ND", "GPL; Proprietary", "\u4e0d CC0",
         "CC BY 4.0 or a licence nobody knows", "\x00", "\ud800", "CC BY 4.0 \u202e", "a" * 100_000,
         "gpl " * 20_000, "creativecommons.org/" * 1000,
     ],
@@ -169,15 +190,42 @@ def test_sidecar_that_cannot_be_read_denies(tmp_path: Path) -> None:
 
 def test_copyright_line_without_licence_is_no_statement() -> None:
     assert read_tag_statement({"copyright": ("2010 Someone",)}) is None
-    statement = read_tag_statement({"copyright": ("2010 Someone, CC: http://creativecommons.org/licenses/by/2.0/",)})
-    assert statement is not None and decide(statement.text).may_publish
+    assert read_tag_statement({"comment": (f"2010 Someone, drums under {BY}",)}) is None
+    statement = read_tag_statement({"copyright": (f"Licensed under {BY}",)})
+    assert statement is not None and statement.licence is not None and statement.licence.uri == BY
 
 
-def test_two_licence_tags_are_read_as_one_statement() -> None:
-    statement = read_tag_statement(
-        {"license": ("http://creativecommons.org/licenses/by/2.0/", "http://creativecommons.org/licenses/by-nc/2.0/")}
-    )
-    assert statement is not None and not decide(statement.text, commercial=True).may_publish
+@pytest.mark.parametrize(
+    ("values", "uri"),
+    [
+        ((CC + "by/2.0/", CC + "by-nc/2.0/"), CC + "by-nc/2.0/"),
+        ((BY, " ", "CC BY 4.0"), BY),
+        ((BY, "Proprietary"), None),
+        (("Proprietary", BY), None),
+        (("GPL version 2", "or later"), None),
+    ],
+)
+def test_each_licence_tag_is_read_by_itself_and_one_that_is_unknown_denies(values: tuple[str, ...], uri: str | None) -> None:
+    statement = read_tag_statement({"license": values, "copyright": (BY,)})
+    assert statement is not None and (statement.licence.uri if statement.licence else None) == uri
+
+
+def test_the_strictest_of_several_statements_counts_and_the_unknown_is_stricter_than_all() -> None:
+    free, tied, closed, odd = (RightsStatement((text,), "tag") for text in ("CC0", "CC BY-NC-ND 4.0", "In Copyright", "ask me"))
+    assert strictest_statement([free, tied]) is tied
+    assert strictest_statement([tied, closed, free]) is closed
+    assert strictest_statement([closed, odd, free]) is odd
+    assert strictest_statement([]) is None
+
+
+@given(st.sampled_from([BY, "CC0", "GPL", "Free Art License"]), st.text(min_size=1, max_size=30))
+def test_words_beside_a_licence_never_make_it_permit_more(name: str, words: str) -> None:
+    alone = decide(name)
+    for text in (f"{name} {words}", f"{words} {name}"):
+        decision = decide(text)
+        assert decision.may_publish <= alone.may_publish and decision.may_change <= alone.may_change
+        if any(letter.isalpha() and not letter.isascii() for letter in words):
+            assert not decision.may_publish, "a word that is not understood denies"
 
 
 @pytest.mark.parametrize("code", WITHDRAWAL_REASONS)

@@ -8,6 +8,8 @@ import pytest
 from adding import FREE, add, build_all, publishable, show, write_rows, write_sound
 from commands import run_fonoteca, run_json, set_settings
 
+from fonoteca.ground.errors import UsageError
+
 BY = "https://creativecommons.org/licenses/by/4.0/"
 BY_SA = "https://creativecommons.org/licenses/by-sa/4.0/"
 BY_NC = "https://creativecommons.org/licenses/by-nc/4.0/"
@@ -59,9 +61,9 @@ def test_rights_given_later_count_for_files_that_did_not_change(archive: Path, t
     path = write_sound(tmp_path / "1.ogg", "1")
     add(archive, path)
     assert publishable(archive) == 0
-    assert add(archive, path, rights="CC BY-SA 4.0").counts == {"unchanged": 1}
+    assert add(archive, path, rights="CC BY-SA 4.0").counts == {"unchanged": 1, "rights changed": 1}
     assert rights_of(archive, path) == (BY_SA, "option") and publishable(archive) == 1
-    add(archive, path)
+    assert add(archive, path).counts == {"unchanged": 1}
     assert publishable(archive) == 1, "an add without --rights forgets nothing"
     add(archive, path, rights="In Copyright")
     assert publishable(archive) == 0
@@ -164,7 +166,93 @@ def test_rights_that_became_no_derivatives_put_the_file_back_as_it_came(archive:
     assert told["files"][-1]["sha256"] == told["sources"][0]["sha256"]
 
 
-def test_rights_unknown_to_the_table_on_the_command_line_publish_nothing(archive: Path, tmp_path: Path) -> None:
-    write_sound(tmp_path / "1.ogg", "1")
-    told = run_fonoteca("add", tmp_path, "--rights", "free as in beer", "--archive", archive).stdout
-    assert "unknown-rights" in told and publishable(archive) == 0
+def test_rights_unknown_to_the_table_on_the_command_line_are_refused_before_anything_is_read(archive: Path, tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "music" / "1.ogg", "1")
+    add(archive, path, rights=BY)
+    for rights, meant in (("CC BY-SA 4.1", "CC-BY-SA-4.0"), ("Sony", "docs/rights.md")):
+        told = run_fonoteca("add", path.parent, "--rights", rights, "--archive", archive, status=2).stderr
+        assert repr(rights) in told and meant in told
+    with pytest.raises(UsageError):
+        add(archive, path.parent, rights="Sony")
+    assert rights_of(archive, path) == (BY, "option") and publishable(archive) == 1
+    told = run_fonoteca("add", path, "--rights", "In Copyright", "--check", "structure", "--archive", archive).stdout
+    assert "1 rights changed" in told and publishable(archive) == 0
+
+
+def test_a_word_beside_a_licence_in_a_tag_is_not_overheard(archive: Path, tmp_path: Path) -> None:
+    write_sound(tmp_path / "1.ogg", "1", license=f"(c) 2019 Sony Music. Drum sample under {FREE}")
+    write_sound(tmp_path / "2.ogg", "2", comment=f"cover under {FREE}", copyright="2019 Sony Music")
+    add(archive, tmp_path)
+    assert publishable(archive) == 0
+
+
+def test_a_denial_stands_when_a_folder_below_it_is_added_by_itself(archive: Path, tmp_path: Path) -> None:
+    top = tmp_path / "music"
+    path, other = write_sound(top / "album" / "1.ogg", "1"), write_sound(top / "album" / "2.ogg", "2")
+    (top / "RIGHTS").write_text("All rights reserved")
+    add(archive, top)
+    new = write_sound(top / "album" / "3.ogg", "3")
+    for source in (top / "album", path):
+        assert add(archive, source, rights="CC-BY-4.0").counts["rights changed"] == 0
+    assert {rights_of(archive, one)[1] for one in (path, other, new)} == {"folder"} and publishable(archive) == 0
+    (top / "RIGHTS").unlink()
+    add(archive, top / "album", rights="CC-BY-4.0")
+    assert publishable(archive) == 3
+
+
+@pytest.mark.parametrize("is_retagged", [False, True])
+@pytest.mark.parametrize("free_first", [True, False])
+def test_of_two_copies_the_stricter_statement_counts_and_is_noted(
+    free_first: bool, is_retagged: bool, archive: Path, tmp_path: Path
+) -> None:
+    free = write_sound(tmp_path / "d1" / "1.ogg", "1")
+    closed = write_sound(tmp_path / "d2" / "1.ogg", "1", **({"title": "Other"} if is_retagged else {}))
+    (closed.parent / "RIGHTS").write_text("All rights reserved")
+    first, second = ((free, FREE), (closed, None)) if free_first else ((closed, None), (free, FREE))
+    add(archive, first[0].parent, rights=first[1])
+    assert add(archive, second[0].parent, rights=second[1]).finding_counts["conflicting-rights"] == 1
+    assert publishable(archive) == 0
+    report = add(archive, free.parent, rights=FREE)
+    assert report.finding_counts["conflicting-rights"] == 1 and publishable(archive) == 0
+    (closed.parent / "RIGHTS").write_text(FREE)
+    report = add(archive, free.parent, closed.parent)
+    assert publishable(archive) == 1
+    assert not add(archive, free.parent, closed.parent).finding_counts["conflicting-rights"], "a note that is settled goes"
+
+
+def test_two_copies_under_the_same_licence_are_no_conflict(archive: Path, tmp_path: Path) -> None:
+    for name in ("1.ogg", "2.ogg"):
+        write_sound(tmp_path / name, "1", license=BY, title=name)
+    assert add(archive, tmp_path, rights=FREE).finding_counts == {"duplicate-sound": 1}
+    assert publishable(archive) == 1
+
+
+def test_metadata_decides_between_copies_that_say_different_things(archive: Path, tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "1.ogg", "1", license=BY)
+    write_sound(tmp_path / "2.ogg", "1", license="In Copyright")
+    add(archive, tmp_path)
+    assert publishable(archive) == 0
+    add(archive, tmp_path, metadata=write_rows(tmp_path / "rows.jsonl", [{"path": "1.ogg", "rights": BY_SA}]))
+    assert rights_of(archive, path) == (BY_SA, "metadata")
+    assert add(archive, tmp_path).finding_counts == {"duplicate-sound": 1} and publishable(archive) == 1
+
+
+def test_a_moved_file_keeps_what_was_said_on_the_command_line_until_its_new_place_says_else(archive: Path, tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a" / "1.ogg", "1")
+    add(archive, path.parent, rights=BY)
+    (tmp_path / "b").mkdir()
+    moved = path.rename(tmp_path / "b" / "1.ogg")
+    add(archive, moved.parent)
+    assert rights_of(archive, moved) == (BY, "option")
+    moved.with_name("RIGHTS").write_text(BY_NC)
+    assert not add(archive, moved.parent).finding_counts
+    assert rights_of(archive, moved) == (BY_NC, "folder")
+
+
+def test_the_command_line_speaks_only_of_what_it_names(archive: Path, tmp_path: Path) -> None:
+    """Another copy, elsewhere, becomes the kept one: `--rights` of this run is not about it."""
+    first, second = write_sound(tmp_path / "a" / "1.ogg", "1"), write_sound(tmp_path / "b" / "1.ogg", "1")
+    add(archive, first.parent, second.parent)
+    write_sound(first, "2")
+    add(archive, first.parent, rights=FREE)
+    assert rights_of(archive, first) == (FREE, "option") and rights_of(archive, second) == (None, None)

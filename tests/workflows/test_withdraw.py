@@ -126,6 +126,51 @@ def test_withdrawing_again_changes_neither_date_nor_reason(archive: Path) -> Non
     assert run_json("publish", "--archive", archive)["is_new"] is False
 
 
+@pytest.mark.parametrize("code", ["court-order", "privacy"])
+def test_a_stronger_withdrawal_deletes_what_a_weaker_one_left_in_the_dark(archive: Path, whole: tuple[Path, Path], code: str) -> None:
+    member, id = member_of(archive, "Secret menu").read_bytes(), show(archive, "Secret menu")["id"]
+    run_fonoteca("withdraw", id, "--reason", "rights-holder: asked", "--archive", archive)
+    build_and_publish(archive)
+    assert member[-5000:-2000] in contents(archive / "containers")
+    later = {"SOURCE_DATE_EPOCH": "1800000000"}
+    assert "--yes" in run_fonoteca("withdraw", id, "--reason", f"{code}: case 17", "--archive", archive, status=2).stderr
+    told = run_json("withdraw", id, "--reason", f"{code}: case 17", "--yes", "--archive", archive, **later)
+    assert (told["fate"], told["code"], told["reason"]) == ("delete", code, "case 17") and len(told["containers"]) == 1
+    told = run_json("withdraw", id, "--reason", "rights-holder: asked again", "--archive", archive)
+    assert (told["fate"], told["code"], told["reason"]) == ("delete", code, "case 17"), "what is told is what stands"
+    build_and_publish(archive)
+    everything = contents(archive)
+    for content in ((whole[1] / "menu.ogg").read_bytes(), member):
+        assert content[-5000:-2000] not in everything and content[20_000:22_000] not in everything
+    assert (b"Secret menu" in everything) == (code == "court-order")
+    stone = show(archive, id)["tombstone"]
+    assert (stone["code"], stone["date"], stone["fate"]) == (code, "2027-01-15", "delete")
+
+
+def originals_like(archive: Path, source: Path) -> list[Path]:
+    return [path for path in (archive / "originals").rglob("*") if path.is_file() and path.read_bytes() == source.read_bytes()]
+
+
+def test_originals_of_what_was_deleted_go_and_do_not_come_back(archive: Path, whole: tuple[Path, Path]) -> None:
+    source = whole[1] / "menu.ogg"
+    assert len(originals_like(archive, source)) == 1
+    run_fonoteca("withdraw", "Secret menu", "--reason", "court-order", "--yes", "--archive", archive)
+    assert not originals_like(archive, source)
+    for folder in (whole[1], Path(shutil.copytree(whole[1], archive.parent / "elsewhere"))):
+        run_fonoteca("add", folder, "--rights", FREE_ART, "--keep-originals", "--archive", archive)
+        assert not originals_like(archive, source)
+    assert len(originals_like(archive, whole[1] / "training.ogg")) == 1
+
+
+def test_originals_of_what_went_dark_stay_and_are_never_published(archive: Path, whole: tuple[Path, Path]) -> None:
+    source = whole[1] / "menu.ogg"
+    run_fonoteca("withdraw", "Secret menu", "--reason", "rights-holder", "--archive", archive)
+    run_fonoteca("add", whole[1], "--rights", FREE_ART, "--keep-originals", "--archive", archive)
+    build_and_publish(archive)
+    assert len(originals_like(archive, source)) == 1
+    assert source.read_bytes()[-5000:-2000] not in contents(archive / "release")
+
+
 def test_a_dry_run_and_a_missing_yes_change_nothing(archive: Path) -> None:
     run_fonoteca("withdraw", "Secret menu", "--reason", "error", "--dry-run", "--archive", archive)
     done = run_fonoteca("withdraw", "Secret menu", "--reason", "court-order", "--archive", archive, status=2)

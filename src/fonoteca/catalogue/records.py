@@ -106,6 +106,11 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
     fate: Literal["dark", "delete"] = "dark"
     shows_metadata: bool = True
 
+    @property
+    def strength(self) -> int:
+        """How much it asks for: 0 to keep the bytes dark, 1 to delete them, 2 to hide the names as well."""
+        return (self.fate == "delete") + (not self.shows_metadata)
+
 
 class SelectionRow(msgspec.Struct, frozen=True):
     """The columns of one track that choosing and planning need; `file_*` describe its packed file, if there is one."""

@@ -104,6 +104,7 @@ def add(
     """Read files once and record what they are; bad ones are set aside and listed (exit status 3)."""
     from fonoteca.workflows.ingest import AddOptions, AddReport, add_files
     from fonoteca.workflows.ingest_tables import add_metadata, add_plays, check_plays
+    from fonoteca.workflows.rights_policy import check_option
     from fonoteca.workflows.source_files import count_source_files
 
     if not sources and plays is None and metadata is None:
@@ -113,6 +114,8 @@ def add(
             raise UsageError(f"{table} is no file", "Check the path.")
     if plays is not None:
         check_plays(plays)
+    if rights is not None:
+        check_option(rights)
     with _opened(archive, "add", read_only=dry_run) as opened:
         progress = open_progress(lambda: count_source_files(sources, opened.path))
         options = AddOptions(rights=rights, decode=check == "full", keep_originals=keep_originals, dry_run=dry_run)
@@ -270,7 +273,7 @@ def withdraw(
 
     with _opened(archive, "withdraw", read_only=dry_run) as opened:
         report = withdraw_track(opened, track, reason, dry_run=True)
-        if not dry_run and report.fate == "delete" and not yes:
+        if not dry_run and report.fate == "delete" and not report.stood_before and not yes:
             emit(report, show.withdrawn(report), json)
             raise UsageError("this reason deletes the bytes, which cannot be undone", "Run it again with --yes.")
         if not dry_run:

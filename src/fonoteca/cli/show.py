@@ -36,8 +36,8 @@ ACTIONS = {
 def added(report: AddReport) -> str:
     """What `add` did."""
     counts = report.counts
-    names = ("would read", "read", "kept", "duplicate", "unchanged", "rights changed", "set-aside", "withdrawn", "ignored", "rows used", "rows to use",
-             "wanted")  # fmt: skip
+    names = ("would read", "read", "kept", "duplicate", "unchanged", "rights changed", "set-aside", "withdrawn", "ignored",
+             "rows used", "rows to use", "wanted")  # fmt: skip
     told = ", ".join(f"{counts[name]:,} {name}" for name in names if counts[name])
     lines = [f"{told} ({format_bytes(report.bytes_read)} of audio)" if report.bytes_read else told] if told else []
     if not any(counts[name] for name in names if name != "ignored") and not report.has_damage:

@@ -129,8 +129,8 @@ def _by_names(table: LicenceTable, text: str) -> list[Licence | None]:
     whole = table.by_name(text)
     if whole:
         return [whole]
-    words = text.split()
-    if all(_bare(word) in _FILLER_ALONE or not _bare(word) for word in words):
+    words = [word for word in text.split() if _bare(word)]
+    if all(_bare(word) in _FILLER_ALONE for word in words):
         return []
     while _bare(words[0]) in _FILLER:
         del words[0]

@@ -20,7 +20,8 @@ from fonoteca.ground.things import AudioFile
 from fonoteca.ground.workers import JobTimeoutError, Processes, count_cores, map_in_order
 from fonoteca.integrity import Source, show_path
 from fonoteca.workflows.archive import Archive
-from fonoteca.workflows.ingest_tracks import is_deleted, record_deleted_file, record_sound_file, record_unreadable_file, refresh_rights
+from fonoteca.workflows.ingest_rights import RIGHTS_FINDINGS, refresh_rights
+from fonoteca.workflows.ingest_tracks import is_deleted, record_deleted_file, record_sound_file, record_unreadable_file
 from fonoteca.workflows.picture_shelf import keep_pictures
 from fonoteca.workflows.rights_policy import RightsFinder
 from fonoteca.workflows.source_files import FoundFile, check_sources, find_source_files
@@ -40,7 +41,7 @@ class AddOptions(msgspec.Struct, frozen=True):
 
 
 class AddReport(msgspec.Struct):
-    """What came of it: counts by outcome (read, unchanged, kept, duplicate, set-aside, ignored) and the findings."""
+    """What came of it: counts by outcome (read, unchanged, rights changed, kept, duplicate, set-aside, ignored) and the findings."""
 
     counts: Counter[str] = msgspec.field(default_factory=Counter)
     finding_counts: Counter[str] = msgspec.field(default_factory=Counter)
@@ -70,13 +71,23 @@ def add_files(archive: Archive, sources: Sequence[Path], options: AddOptions, pr
     """Read every file below `sources` once and record it. Idempotent: what is known and unchanged is not read again."""
     report = AddReport()
     check_sources(sources)
-    rights = RightsFinder(options.rights, sources)
+    rights = RightsFinder(options.rights, sources, [Path(os.fsdecode(top)) for top in archive.ledger.tops()])
+    if not options.dry_run:
+        _remember_tops(archive, sources)
     progress.start("reading", None, "files")
     with Processes(count_cores(), ("fonoteca.audio.probe", "fonoteca.audio.decode")) as pool:
         jobs = _choose_work(archive, sources, options, rights, report, progress)
         _Recorder(archive, options, rights, report, progress, pool).record_all(jobs)
     progress.finish()
     return report
+
+
+def _remember_tops(archive: Archive, sources: Sequence[Path]) -> None:
+    """So that what RIGHTS says in a folder above counts also where a folder below is added by itself later."""
+    with archive.ledger.transaction():
+        for source in sources:
+            if source.is_dir():
+                archive.ledger.put_top(os.fsencode(os.path.abspath(source)))
 
 
 def _original_name(path: bytes, audio: AudioFile) -> str:
@@ -162,10 +173,23 @@ class _Recorder:
 
     def _unchanged(self, source: Source) -> None:
         self.report.counts["unchanged"] += 1
-        for finding in self.archive.ledger.findings_of("add", source.path):
+        known = list(self.archive.ledger.findings_of("add", source.path))
+        if source.state != "set-aside" and not self.options.dry_run:
+            known = self._refresh_rights(source, known)
+        for finding in known:
             self.report.take(finding)
-        if source.state == "kept" and not self.options.dry_run:
-            refresh_rights(self.archive, source, self.rights)
+
+    def _refresh_rights(self, source: Source, known: list[Finding]) -> list[Finding]:
+        """Decide again whose statement counts; gives the findings that stand."""
+        settled = refresh_rights(self.archive, source, self.rights)
+        if settled.has_changed:
+            self.report.counts["rights changed"] += 1
+        stand = [finding for finding in known if finding.code not in RIGHTS_FINDINGS] + settled.notes
+        if stand != known:
+            self.archive.ledger.drop_findings("add", source.path)
+            for finding in stand:
+                self.archive.ledger.put_finding("add", finding, source.path, self.archive.now())
+        return stand
 
     def _record(self, work: Work, future: Future[AudioFile]) -> None:
         path = work.file.path
@@ -180,14 +204,14 @@ class _Recorder:
         self.archive.ledger.drop_findings("add", path)
         if audio.is_sound and (deleted := is_deleted(self.archive, audio)):
             self.report.counts["withdrawn"] += 1
-            record_deleted_file(self.archive, path, audio, deleted, self.rights)
+            record_deleted_file(self.archive, path, audio, deleted)
             return
         if audio.is_sound and self.options.keep_originals:
             audio = self._keep_original(path, audio)
         if audio.is_sound:
             outcome, more, audio = self._keep_with_tags(path, audio)
         else:
-            outcome, more = "set-aside", record_unreadable_file(self.archive, path, audio, self.rights)
+            outcome, more = "set-aside", record_unreadable_file(self.archive, path, audio)
         self.report.counts[outcome] += 1
         for finding in (*audio.findings, *more):
             self._note(msgspec.structs.replace(finding, path=show_path(path)), path)

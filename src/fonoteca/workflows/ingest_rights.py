@@ -79,14 +79,12 @@ def _statement_of(source: Source) -> RightsStatement | None:
 
 def _statements_of_track(archive: Archive, track: TrackRecord) -> list[tuple[RightsStatement, str]]:
     """What each file of a track says, and where; a row of --metadata goes before all but sidecars."""
-    sources = [source for source in archive.ledger.sources_of_track(track.id) if source.state != "set-aside"]
+    sources = archive.ledger.sources_of_track(track.id)
     given = [(statement, source.shown_path) for source in sources if (statement := _statement_of(source))]
     if track.rights_from != "metadata":
         return given
     sidecars = [pair for pair in given if pair[0].source == "sidecar"]
-    if sidecars and len(sidecars) == len(sources):
-        return sidecars
-    return [*sidecars, (RightsStatement((track.rights_text or "",), "metadata", track.attribution), "--metadata")]
+    return sidecars or [(RightsStatement((track.rights_text or "",), "metadata", track.attribution), "--metadata")]
 
 
 def _forget(archive: Archive, track: TrackRecord) -> bool:

@@ -12,7 +12,8 @@ from fonoteca.ground.findings import Finding
 from fonoteca.ground.things import OGG_FORMATS, AudioFile, Tags
 from fonoteca.integrity import Source, show_path
 from fonoteca.workflows.archive import Archive
-from fonoteca.workflows.rights_policy import RightsFinder, record_rights
+from fonoteca.workflows.ingest_rights import settle_rights, with_statement, without_statement
+from fonoteca.workflows.rights_policy import RightsFinder
 
 
 def record_sound_file(
@@ -23,10 +24,11 @@ def record_sound_file(
     twin = archive.ledger.kept_like(audio.sha256, audio.essence_sha256)
     track_id = twin.track_id if twin and twin.track_id else track_id_of(audio.essence_sha256 or audio.sha256)
     derived_from = archive.ledger.track_of_encoding(audio.essence_sha256)
+    former = known
     if twin is not None and twin.path != path and _is_gone(twin):
         # it was moved, perhaps retagged: its new place is what build can read
-        archive.ledger.put_source(msgspec.structs.replace(twin, state="duplicate"))
-        twin = None
+        archive.ledger.put_source(msgspec.structs.replace(without_statement(twin), state="duplicate"))
+        twin, former = None, twin
     notes: list[Finding] = []
     is_duplicate = derived_from is not None or (twin is not None and twin.path != path)
     if derived_from is not None:
@@ -36,32 +38,34 @@ def record_sound_file(
         code = "duplicate-file" if twin.sha256 == audio.sha256 else "duplicate-sound"
         notes.append(Finding(code, show_path(path), f"it sounds like {twin.shown_path}", track_id))
     source = _source(path, audio, track_id, "duplicate" if is_duplicate else "kept", archive.now())
+    if derived_from is None:  # our own encoding says what we said
+        source = with_statement(source, former if former and former.track_id == track_id else None, rights)
     kept_before = known.original if known and known.sha256 == source.sha256 else None
     archive.ledger.put_source(msgspec.structs.replace(source, original=original or kept_before))
     if not is_duplicate:
-        notes += _put_track(archive, track_id, source, audio, rights)
-    _release_former(archive, known, track_id, rights)
+        notes += _put_track(archive, track_id, source, audio)
+    if derived_from is None:
+        notes += settle_rights(archive, track_id, source).notes
+    _release_former(archive, known, track_id)
     return ("duplicate" if is_duplicate else "kept"), tuple(notes)
 
 
 def is_deleted(archive: Archive, audio: AudioFile) -> str | None:
     """The id of the track that this is, where its bytes were deleted for good; nothing of it is taken in again."""
     track_id = track_id_of(audio.essence_sha256 or audio.sha256)
-    if not archive.catalogue.is_withdrawn(track_id):
-        return None
-    stone = next(stone for stone in archive.catalogue.tombstones() if stone.track_id == track_id)
-    return track_id if stone.fate == "delete" else None
+    stone = archive.catalogue.tombstone_of(track_id)
+    return track_id if stone is not None and stone.fate == "delete" else None
 
 
-def record_deleted_file(archive: Archive, path: bytes, audio: AudioFile, track_id: str, rights: RightsFinder) -> None:
+def record_deleted_file(archive: Archive, path: bytes, audio: AudioFile, track_id: str) -> None:
     """Remember only that it was seen."""
     former = archive.ledger.source_at(path)
     seen = _source(path, audio, track_id, "duplicate", archive.now())
     archive.ledger.put_source(msgspec.structs.replace(seen, tags={}, comment_packet=None, pictures=()))
-    _release_former(archive, former, track_id, rights)
+    _release_former(archive, former, track_id)
 
 
-def record_unreadable_file(archive: Archive, path: bytes, audio: AudioFile, rights: RightsFinder) -> tuple[Finding, ...]:
+def record_unreadable_file(archive: Archive, path: bytes, audio: AudioFile) -> tuple[Finding, ...]:
     """Record a file that is set aside: it is known, and not held."""
     known = archive.ledger.source_at(path)
     shown = show_path(path)
@@ -71,7 +75,7 @@ def record_unreadable_file(archive: Archive, path: bytes, audio: AudioFile, righ
     fact = next((finding.fact for finding in audio.findings if finding.kind.weight != "note"), "it cannot be read")
     record = track_of_tags(track_id, audio.tags, None, _title_of_name(path))
     archive.catalogue.put_track(msgspec.structs.replace(record, status="unreadable", status_reason=fact))
-    _release_former(archive, known, track_id, rights)
+    _release_former(archive, known, track_id)
     return ()
 
 
@@ -92,7 +96,7 @@ def _picture_bytes(audio: AudioFile) -> int:
     return -(-taken * 4 // 3) if audio.format in OGG_FORMATS else taken
 
 
-def _put_track(archive: Archive, track_id: str, source: Source, audio: AudioFile, rights: RightsFinder) -> list[Finding]:
+def _put_track(archive: Archive, track_id: str, source: Source, audio: AudioFile) -> list[Finding]:
     notes: list[Finding] = []
     isrcs, bad = parse_isrcs(source.tags.get("isrc", ()))
     for value in bad:
@@ -106,36 +110,7 @@ def _put_track(archive: Archive, track_id: str, source: Source, audio: AudioFile
         record = msgspec.structs.replace(record, status=former.status, status_reason=former.status_reason)
     archive.catalogue.put_track(record, keep_metadata=True)
     _join_wanted(archive, track_id, record)
-    return notes + set_rights(archive, track_id, source, rights)
-
-
-def refresh_rights(archive: Archive, source: Source, rights: RightsFinder) -> None:
-    """Decide again whose statement counts for a file that is known: a sidecar may be new, `--rights` may be given now."""
-    if source.track_id:
-        set_rights(archive, source.track_id, source, rights)
-
-
-def set_rights(archive: Archive, track_id: str, source: Source, rights: RightsFinder) -> list[Finding]:
-    """Record the strongest statement about a track; a note where it is no known licence."""
-    statement = rights.find(source.path, source.tags)
-    track = archive.catalogue.get_track(track_id)
-    if track is None:
-        return []
-    if statement is None:
-        if rights.is_gone(source.path, track.rights_from):
-            archive.catalogue.set_rights(track_id, None, text=None, rights_from=None)
-        return []
-    if track.rights_from == "metadata" and statement.source != "sidecar":
-        return []
-    licence = statement.licence
-    uri = licence.uri if licence else None
-    attribution = statement.attribution or track.attribution
-    if (track.rights_uri, track.rights_text, track.rights_from, track.attribution) != (uri, statement.text, statement.source, attribution):
-        archive.catalogue.set_rights(track_id, uri, text=statement.text, rights_from=statement.source, attribution=attribution)
-    record_rights(archive, uri)
-    if licence is None:
-        return [Finding("unknown-rights", source.shown_path, f"{statement.text[:120]!r} is no known licence", track_id)]
-    return []
+    return notes
 
 
 def _join_wanted(archive: Archive, track_id: str, record: TrackRecord) -> None:
@@ -152,7 +127,7 @@ def _is_gone(source: Source) -> bool:
     return source.original is None and not os.path.lexists(source.path)
 
 
-def _release_former(archive: Archive, known: Source | None, track_id: str, rights: RightsFinder) -> None:
+def _release_former(archive: Archive, known: Source | None, track_id: str) -> None:
     """The file at this path was another track's before: another file takes its place, or the track is wanted again."""
     if known is None or known.track_id is None or known.track_id == track_id:
         return
@@ -161,11 +136,10 @@ def _release_former(archive: Archive, known: Source | None, track_id: str, right
         archive.catalogue.remove_track(former)
         return
     others = list(archive.ledger.sources_of_track(former))
-    if any(other.state == "kept" for other in others):
-        return
     if others:
-        archive.ledger.put_source(msgspec.structs.replace(others[0], state="kept"))
-        set_rights(archive, former, others[0], rights)
+        if not any(other.state == "kept" for other in others):
+            archive.ledger.put_source(msgspec.structs.replace(others[0], state="kept"))
+        settle_rights(archive, former, others[0])
     elif archive.ledger.current_member(former) is None and not archive.catalogue.is_withdrawn(former):
         archive.catalogue.set_status(former, "wanted", "its file was replaced before it was built")
 

@@ -23,31 +23,36 @@ class WithdrawReport(msgspec.Struct, kw_only=True):
     containers: list[str]
     removed_originals: list[str]
     is_done: bool
+    stood_before: bool
 
 
 def withdraw_track(archive: Archive, text: str, reason: str, *, dry_run: bool = False) -> WithdrawReport:
-    """Lay a tombstone for a track. Idempotent: the first date and reason stay."""
+    """Lay a tombstone for a track. The first date and reason stay, unless the new reason asks for more; the report tells which stands."""
     withdrawal = parse_reason(reason)
     id = find_track(archive, text)
     track = archive.catalogue.get_track(id)
     assert track is not None
-    containers = sorted({row.container for row in archive.catalogue.files_of(id)})
-    originals = (
-        [source.original for source in archive.ledger.sources_of_track(id) if source.original] if withdrawal.fate == "delete" else []
-    )
+    date = datetime.fromtimestamp(archive.now(), UTC).strftime("%Y-%m-%d")
+    stone = Tombstone(
+        track_id=id, reason=withdrawal.text, date=date, code=withdrawal.code, fate=withdrawal.fate,
+        shows_metadata=withdrawal.shows_metadata,
+    )  # fmt: skip
+    former = archive.catalogue.tombstone_of(id)
+    stood_before = former is not None and former.strength >= stone.strength
+    if former is not None and stood_before:
+        stone = former
+    deletes = stone.fate == "delete"
+    originals = sorted({source.original for source in archive.ledger.sources_of_track(id) if source.original}) if deletes else []
     report = WithdrawReport(
-        id=id, title=track.title, reason=withdrawal.text, code=withdrawal.code, fate=withdrawal.fate, containers=containers,
-        removed_originals=[name for name in originals if name], is_done=not dry_run,
+        id=id, title=track.title, reason=stone.reason, code=stone.code, fate=stone.fate,
+        containers=sorted({row.container for row in archive.catalogue.files_of(id)}), removed_originals=originals, is_done=not dry_run,
+        stood_before=stood_before,
     )  # fmt: skip
     if dry_run:
         return report
-    date = datetime.fromtimestamp(archive.now(), UTC).strftime("%Y-%m-%d")
-    archive.catalogue.tombstone(Tombstone(
-        track_id=id, reason=withdrawal.text, date=date, code=withdrawal.code, fate=withdrawal.fate,
-        shows_metadata=withdrawal.shows_metadata,
-    ))  # fmt: skip
-    if withdrawal.fate == "delete":
-        _delete(archive, id, report.removed_originals, with_names=not withdrawal.shows_metadata)
+    archive.catalogue.tombstone(stone)
+    if deletes:
+        _delete(archive, id, originals, with_names=not stone.shows_metadata)
     return report
 
 
