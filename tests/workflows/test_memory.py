@@ -13,7 +13,7 @@ from killing import Running
 
 from generated_music import write_small_files
 
-MOST_MORE = 300 << 20
+MOST_MORE = 300_000_000
 STEPS = ("add", "build", "publish", "verify")
 
 
