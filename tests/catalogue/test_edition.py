@@ -108,7 +108,7 @@ def test_tombstone_stays_and_a_hidden_one_tells_no_names(tmp_path: Path) -> None
         )
         publish(catalogue, target)
     assert sorted(ask(target, "SELECT id, date, code, reason FROM what_was_withdrawn")) == sorted(
-        [f"{number_id(3)}|2026-01-01|other|asked", f"{number_id(5)}|2026-01-02|privacy|asked"]
+        [f"{number_id(3)}|2026-01-01|other|asked", f"{number_id(5)}|2026-01-02|privacy|privacy"]
     )
     assert ask(target, f"SELECT title, status FROM tracks WHERE id = '{number_id(5)}'") == ["|withdrawn"]
     assert ask(target, f"SELECT title FROM tracks WHERE id = '{number_id(3)}'") == ["Song 3"]

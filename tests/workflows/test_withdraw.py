@@ -14,6 +14,7 @@ from commands import FREE_ART, copy_archive, make_archive, run_fonoteca, run_jso
 from mutagen.oggvorbis import OggVorbis
 
 from fonoteca.audio import make_picture, picture_block
+from fonoteca.rights import WITHDRAWAL_REASONS
 from generated_music import write_small_files
 
 BY, BY_ND = "https://creativecommons.org/licenses/by/4.0/", "https://creativecommons.org/licenses/by-nd/4.0/"
@@ -116,6 +117,17 @@ def test_the_tombstone_stands_in_the_published_catalogue(archive: Path) -> None:
     query = "SELECT code, reason, date FROM what_was_withdrawn"
     told = subprocess.run(["sqlite3", archive / "release" / "catalogue.sqlite3", query], capture_output=True, text=True).stdout
     assert told.strip() == "licence-error|it was never free|2023-11-14"
+
+
+@pytest.mark.parametrize("code", ["privacy", "illegal"])
+def test_no_word_of_a_withdrawal_that_hides_names_is_published(archive: Path, code: str) -> None:
+    run_fonoteca("withdraw", "Secret menu", "--reason", f"{code}: Jane Roe asked, 12 High Street", "--yes", "--archive", archive)
+    build_and_publish(archive)
+    release = contents(archive / "release")
+    assert b"Jane Roe" not in release and b"High Street" not in release
+    query = "SELECT code, reason, date FROM what_was_withdrawn"
+    told = subprocess.run(["sqlite3", archive / "release" / "catalogue.sqlite3", query], capture_output=True, text=True).stdout
+    assert told.strip() == f"{code}|{WITHDRAWAL_REASONS[code].meaning}|2023-11-14"
 
 
 def test_withdrawing_again_changes_neither_date_nor_reason(archive: Path) -> None:
@@ -303,7 +315,9 @@ def test_an_encoded_file_whose_source_is_gone_goes_dark_and_is_not_lost(music_mi
     content = member_of(archive, "menu").read_bytes()
     shutil.rmtree(source)
     set_rights(archive, tmp_path, "menu", BY_ND)
-    build_and_publish(archive)
+    told = build_and_publish(archive)
+    assert told["left_out"] == {"may be published only as it came, and the file as it came is gone": 1}
+    assert run_json("status", "--archive", archive)["left_out"] == told["left_out"]
     assert member_of(archive, "menu").read_bytes() == content
     assert content[-5000:] not in contents(archive / "release")
     set_rights(archive, tmp_path, "menu", BY)

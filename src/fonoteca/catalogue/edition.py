@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import apsw
 import msgspec
@@ -76,7 +78,9 @@ _COPIES = (
        FROM w.files f JOIN w.tracks wt ON wt.track = f.track JOIN main.tracks t ON t.id = wt.id
          JOIN w.containers wc ON wc.container = f.container JOIN main.containers c ON c.name = wc.name
        WHERE f.is_public ORDER BY f.aacid""",
-    "INSERT INTO main.tombstones SELECT * FROM w.tombstones ORDER BY track_id",
+    """INSERT INTO main.tombstones SELECT track_id, code, CASE WHEN shows_metadata THEN reason
+         ELSE coalesce((SELECT m.meaning FROM temp.meanings m WHERE m.code = t.code), code) END, date, fate, shows_metadata
+       FROM w.tombstones t ORDER BY track_id""",
 )  # fmt: skip
 _AFTER_INDEXES = (
     """INSERT INTO main.track_search (rowid, title, artists, album)
@@ -97,9 +101,12 @@ class EditionCounts(msgspec.Struct, frozen=True):
     size: int
 
 
-def write_edition(catalogue: Catalogue, target: Path, *, title: str, date: str) -> EditionCounts:
+def write_edition(
+    catalogue: Catalogue, target: Path, *, title: str, date: str, meanings: Mapping[str, str] = MappingProxyType({})
+) -> EditionCounts:
     """Write the published edition to `target`, whole or not at all; an earlier one there is replaced.
 
+    Of a withdrawal that hides names the words are not told either: what `meanings` says of its code stands in their place.
     The same content, title and date give the same bytes with the same SQLite. No source paths, no times but `date`, only
     files whose container is public. Reads what is committed: UsageError inside a transaction.
     """
@@ -110,7 +117,7 @@ def write_edition(catalogue: Catalogue, target: Path, *, title: str, date: str) 
         for leftover in (building, partial):
             leftover.unlink(missing_ok=True)
     try:
-        counts = _build(catalogue.path, building, partial, title, date)
+        counts = _build(catalogue.path, building, partial, title, date, meanings)
         with translate_os_errors(target):
             _sync_file(partial)
             os.replace(partial, target)
@@ -148,7 +155,7 @@ def _sync_file(path: Path) -> None:
         os.close(handle)
 
 
-def _build(source: Path, building: Path, partial: Path, title: str, date: str) -> tuple[int, ...]:
+def _build(source: Path, building: Path, partial: Path, title: str, date: str, meanings: Mapping[str, str]) -> tuple[int, ...]:
     connection = apsw.Connection(str(building))
     try:
         connection.set_busy_timeout(10_000)
@@ -156,7 +163,8 @@ def _build(source: Path, building: Path, partial: Path, title: str, date: str) -
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("ATTACH ? AS w", (str(source),))
         with connection:
-            connection.execute(TABLES + _OWN_TABLES)
+            connection.execute(TABLES + _OWN_TABLES + "CREATE TEMP TABLE meanings (code TEXT PRIMARY KEY, meaning TEXT NOT NULL)")
+            connection.executemany("INSERT INTO temp.meanings VALUES (?, ?)", meanings.items())
             for copy in _COPIES:
                 connection.execute(copy)
             connection.execute(INDEXES + VIEWS)

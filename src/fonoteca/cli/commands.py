@@ -260,7 +260,8 @@ def withdraw(
         str,
         Parameter(
             help='"CODE", "CODE: words" or free words. rights-holder, licence-error, error and other keep the bytes in the dark;'
-            " court-order, illegal and privacy delete them."
+            " court-order, illegal and privacy delete them. Your words are published, but with illegal and privacy, where releases tell"
+            " no more than the code's meaning."
         ),
     ],
     yes: Annotated[bool, Parameter(negative=(), help="Do it, where the reason deletes the bytes.")] = False,
