@@ -8,6 +8,7 @@ from fonoteca.catalogue.isrc import parse_isrc, parse_isrcs
 from fonoteca.catalogue.planner import ClassCounter, PlanRow, TrackClass, compare_tiers, is_above_rate, plan_each_tier, plan_tiers
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, ScoreRange, popularity_of_plays, second_score
 from fonoteca.catalogue.records import FileRow, RightsCount, RightsRow, SelectionRow, Tombstone, TrackRecord
+from fonoteca.catalogue.scores import refresh_scores
 from fonoteca.catalogue.selection import Choice, choose_in_tail, choose_tier, is_tail
 from fonoteca.catalogue.tables import MetadataRow, PlaysRow, read_metadata, read_plays
 from fonoteca.catalogue.working import Catalogue
@@ -51,6 +52,7 @@ __all__ = [
     "popularity_of_plays",
     "read_metadata",
     "read_plays",
+    "refresh_scores",
     "second_score",
     "track_id_of",
     "write_edition",

@@ -10,6 +10,7 @@ from fonoteca.ground.errors import UsageError
 
 PLAYS_AT_1 = 1000
 PLAYS_AT_100 = 5_000_000_000
+COUNTED = "count"  # provenance of a score that was computed from plays, and follows the settings
 ISRC_HELD_PENALTY = 10.0
 _FOLLOWERS_CEILING = 10**8
 

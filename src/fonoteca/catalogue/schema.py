@@ -132,5 +132,8 @@ CREATE INDEX tracks_by_status ON tracks (status, rights);
 """
 """What only the working catalogue is asked for."""
 
-MIGRATIONS = (TABLES + INDEXES + WORKING_INDEXES + VIEWS,)
+SCORE_SETTINGS = "CREATE TABLE score_settings (plays_at_1 INTEGER NOT NULL, plays_at_100 INTEGER NOT NULL) STRICT;"
+"""What the scores that came from plays were last computed with: one row, in the working catalogue only."""
+
+MIGRATIONS = (TABLES + INDEXES + WORKING_INDEXES + VIEWS, SCORE_SETTINGS)
 """Step n takes a working catalogue from schema n to n + 1; from the first release on old steps are never edited."""

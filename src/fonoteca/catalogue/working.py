@@ -13,7 +13,7 @@ from msgspec import UnsetType
 from fonoteca.catalogue.counts import CatalogueCounts
 from fonoteca.catalogue.identifiers import is_public_id, wanted_track_id_of
 from fonoteca.catalogue.names import check_number, check_score, clean_optional, clean_text
-from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, popularity_of_plays
+from fonoteca.catalogue.popularity import COUNTED, PLAYS_AT_1, PLAYS_AT_100, popularity_of_plays
 from fonoteca.catalogue.reading import find_keyed_ids, find_track_ids, iterate_records, iterate_selection, read_record
 from fonoteca.catalogue.records import FileRow, RightsRow, RightsSource, SelectionRow, Tombstone, TrackRecord
 from fonoteca.catalogue.schema import APPLICATION_ID, MIGRATIONS
@@ -163,11 +163,13 @@ class Catalogue(CatalogueCounts):
         """Set a count of plays and the score it gives, or a score as it is; a given score goes before the count."""
         check_number("plays", plays, 0)
         score = check_score("popularity", popularity)
-        if score is None and plays is not None:
+        is_counted = score is None and plays is not None
+        if is_counted and plays is not None:
             score = popularity_of_plays(plays, plays_at_1, plays_at_100)
         with self.transaction():
             self._change(track_id, "popularity = ?, plays = coalesce(?, plays)", (score, plays))
-            self._note_provenance(track_id, ["popularity"] if plays is None else ["popularity", "plays"], source)
+            self._note_provenance(track_id, ["popularity"], COUNTED if is_counted else source)
+            self._note_provenance(track_id, [] if plays is None else ["plays"], source)
 
     def set_rights(
         self, track_id: str, uri: str | None, *, text: str | None, rights_from: RightsSource | None, attribution: str | None = None
@@ -347,11 +349,13 @@ class Catalogue(CatalogueCounts):
     def merge_wanted(self, wanted_id: str, track_id: str) -> None:
         """A wanted track turned out to be this one: what people said of it comes over, and it is marked its duplicate."""
         wanted, record = self._known(wanted_id), self._known(track_id)
-        given = {name: getattr(wanted, name) for name in self.provenance(wanted_id)}
+        sources = self.provenance(wanted_id)
+        given = {name: getattr(wanted, name) for name in sources}
         missing = {name: value for name, value in given.items() if getattr(record, name) in (None, ())}
         with self.transaction():
             self._writer.put(changed_record(record, missing))
-            self._note_provenance(track_id, missing, "metadata")
+            for name in missing:
+                self._note_provenance(track_id, [name], sources[name])
             self.set_status(wanted_id, "duplicate", "a file of it was added", duplicate_of=track_id)
 
     def remove_track(self, track_id: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import apsw
 
-from fonoteca.catalogue import Catalogue, picture_id_of
+from fonoteca.catalogue import Catalogue, picture_id_of, refresh_scores
 from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import DatabaseError, NotFoundError, UsageError, translate_os_errors
 from fonoteca.ground.files import lock_folder, write_atomically
@@ -79,6 +79,11 @@ class Archive:
         word = {"audio": tier, "cover": "covers", "patch": "patches"}[content]
         ending = "records" if content == "patch" else "files"
         return "_".join([self.settings.institution, *([] if is_public else ["dark"]), word, ending])
+
+    def refresh_scores(self) -> None:
+        """Scores that came from plays are those of the settings as they are now."""
+        settings = self.settings.popularity
+        refresh_scores(self.catalogue, round(settings.plays_at_1), round(settings.plays_at_100))
 
     @staticmethod
     def now() -> int:

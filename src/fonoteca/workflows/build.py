@@ -21,6 +21,7 @@ def build(archive: Archive, progress: Progress) -> BuildReport:
     report = BuildReport()
     clear_obsolete(archive)
     refresh_rights_table(archive)
+    archive.refresh_scores()
     if not plan_stands(archive):
         give_up_plan(archive)
     if archive.ledger.running_build() is None:

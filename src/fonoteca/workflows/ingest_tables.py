@@ -50,6 +50,7 @@ class _Table:
         """Every row that can be used; the others are findings."""
         self.progress.start(what, None, "rows")
         if not self.dry_run:
+            self.archive.refresh_scores()
             self.archive.ledger.drop_findings("add", self.key)
         while batch := list(islice(rows, ROWS_A_TRANSACTION)):
             with self.archive.ledger.transaction(), self.archive.catalogue.transaction():

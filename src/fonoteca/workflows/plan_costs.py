@@ -24,6 +24,7 @@ class PlanReport(msgspec.Struct, kw_only=True):
 
 def make_plan(archive: Archive) -> PlanReport:
     """Decide everything that `build` would do, and do nothing."""
+    archive.refresh_scores()
     plan = plan_build(archive, store=False)
     tiers, cores = archive.settings.tier_list, count_cores()
     counter = ClassCounter(tiers)
