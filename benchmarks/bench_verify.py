@@ -47,7 +47,7 @@ def verify(release: Path) -> None:
     """`fonoteca verify`, without the start of the program."""
     report = verify_release(release, Silent())
     if report.has_damage:
-        raise SystemExit(f"the release cannot be verified: {report.listed[:3]}")
+        raise SystemExit(f"the release cannot be verified: {dict(report.counts)}")
 
 
 def check_sums(release: Path) -> None:

@@ -15,6 +15,10 @@ import pytest
 from commands import copy_archive, environment, fonoteca_command, run_fonoteca, run_json, set_settings
 
 from fonoteca.containers import parse_aacid
+from fonoteca.ground.finding_list import FindingList
+from fonoteca.ground.findings import Finding
+from fonoteca.ground.progress import Silent
+from fonoteca.workflows.verify_container import verify_container, verify_containers
 
 
 def members(release: Path) -> list[Path]:
@@ -326,3 +330,58 @@ before = count(); report = verify_archive_at(Path(sys.argv[1]), Silent()); print
     containers = sum(path.stat().st_size for path in (padded / "containers").rglob("*") if path.is_file())
     assert containers > 1_000_000
     assert read < size + 3_000_000 < 2 * containers + 6_000_000
+
+
+def test_every_finding_is_told_however_many_there_are(built_minute: Path, tmp_path: Path) -> None:
+    """More than any list in memory should hold; the screen shows some and says where the rest is."""
+    release = Path(shutil.copytree(built_minute / "release", tmp_path / "release"))
+    for number in range(12_000):
+        (release / "torrents" / f"{number}.txt").touch()
+    listed = run_json("verify", release, status=3)["listed"]
+    assert {Path(finding["path"]).name for finding in listed} == {f"{number}.txt" for number in range(12_000)}
+    said = run_fonoteca("verify", release, status=3).stdout
+    assert len(said.splitlines()) < 40 and "11,980 more: --json" in said
+
+
+def test_every_finding_of_an_archive_stands_in_its_ledger(published: Path) -> None:
+    for number in range(10_500):
+        (published / "pictures" / f"{number}.txt").touch()
+    assert len(run_json("verify", published, status=3)["listed"]) == 10_500
+    assert run_json("status", "--archive", published)["findings"] == {"extra": 10_500}
+
+
+class Bar(Silent):
+    """What a person sees of the progress: how much there is, and how much was done."""
+
+    def __init__(self) -> None:
+        self.total: int | None = None
+        self.done = 0
+
+    def start(self, what: str, total: int | None, unit: str) -> None:
+        self.total = total
+
+    def advance(self, amount: int = 1) -> None:
+        self.done += amount
+
+
+def test_containers_have_a_total_so_that_the_time_left_is_known(built_minute: Path) -> None:
+    containers = built_minute / "release" / "containers"
+    size = sum(path.stat().st_size for path in containers.rglob("*") if path.is_file())
+    bar = Bar()
+    verify_containers(containers, bar)
+    assert (bar.total, bar.done) == (size, size)
+    folder = next(path for path in containers.iterdir() if path.is_dir())
+    for part in (folder, containers / (folder.name.replace("_data__", "_meta__", 1) + ".jsonl.seekable.zst")):
+        bar = Bar()
+        verify_container(part, bar)
+        assert bar.total == bar.done > 0
+
+
+def test_a_list_of_findings_lies_on_disk_and_is_read_again_and_again() -> None:
+    findings = FindingList()
+    for number in range(20_000):
+        findings.append(Finding("extra", f"{number}\udcff" if number == 7 else str(number), "x" * 100))
+    assert [len(list(findings)) for _ in range(2)] == [20_000, 20_000]
+    findings.append(Finding("missing", "last", "y"))
+    told = list(findings)
+    assert told[-1] == Finding("missing", "last", "y") and told[7].path == "7\\udcff"

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 import fonoteca
 from fonoteca.cli import show
-from fonoteca.cli.output import emit, storable
+from fonoteca.cli.output import emit, emit_listed, storable
 from fonoteca.cli.progress_bar import open_progress
 from fonoteca.ground.errors import UsageError
 from fonoteca.ground.settings import find_archive
@@ -175,7 +175,7 @@ def verify(
 ) -> int:
     """Read every byte and prove it; findings and exit status 3 where it cannot."""
     report = _verify(path if path is not None else archive, key, serial)
-    emit(report, show.verified(report), json)
+    emit_listed(report, "listed", "" if json else show.verified(report), json)
     return 3 if report.has_damage else 0
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from typing import Any
 
 import msgspec
+
+from fonoteca.ground.findings import Finding
 
 # what moves the cursor, rings, or turns the direction of writing
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -30,9 +33,37 @@ def storable(text: str) -> str:
 def emit(result: Any, words: str, as_json: bool) -> None:
     """Print one result."""
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(result, enc_hook=_plain), indent=2).decode())
+        print(msgspec.json.format(msgspec.json.encode(_told(result), enc_hook=_plain), indent=2).decode())
     elif words:
         print(escape_controls(words))
+
+
+def emit_listed(result: msgspec.Struct, name: str, words: str, as_json: bool) -> None:
+    """Print one result whose field `name` holds any number of items: as JSON they are written one after the other."""
+    if not as_json:
+        emit(result, words, as_json)
+        return
+    head = {field: getattr(result, field) for field in result.__struct_fields__ if field != name}
+    text = msgspec.json.format(msgspec.json.encode(head, enc_hook=_plain), indent=2).decode()
+    sys.stdout.write(f'{text.removesuffix("}").rstrip()},\n  "{name}": [')
+    separator = "\n"
+    for item in getattr(result, name):
+        sys.stdout.write(f"{separator}    {msgspec.json.encode(_told(item)).decode()}")
+        separator = ",\n"
+    sys.stdout.write("]\n}\n" if separator == "\n" else "\n  ]\n}\n")
+
+
+def _told(value: Any) -> Any:
+    """A finding with what its code means and the way out; a result with each of its findings so."""
+    if isinstance(value, Finding):
+        return msgspec.to_builtins(value) | msgspec.to_builtins(value.kind)
+    if isinstance(value, msgspec.Struct):
+        told: dict[str, Any] = msgspec.to_builtins(value, enc_hook=_plain)
+        lists = {
+            name: found for name in told if isinstance(found := getattr(value, name), list) and found and isinstance(found[0], Finding)
+        }
+        return told | {name: [_told(finding) for finding in found] for name, found in lists.items()}
+    return value
 
 
 def _plain(value: Any) -> Any:

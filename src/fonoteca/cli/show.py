@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from fonoteca.cli.output import on_one_line, table
@@ -50,10 +51,10 @@ def added(report: AddReport) -> str:
     return "\n".join(lines)
 
 
-def findings(listed: Sequence[Finding], counts: Counter[str]) -> list[str]:
+def findings(listed: Iterable[Finding], counts: Counter[str]) -> list[str]:
     """Findings by code, each with the way out; the first twenty in full."""
     lines: list[str] = []
-    shown = [finding for finding in listed if finding.kind.weight != "note"][:MOST_SHOWN]
+    shown = list(islice((finding for finding in listed if finding.kind.weight != "note"), MOST_SHOWN))
     for finding in shown:
         where = f" [{finding.container}]" if finding.container and finding.container not in finding.path else ""
         lines.append(f"  {finding.code}: {on_one_line(f'{finding.path}{where}: {finding.fact}')}")

@@ -10,31 +10,29 @@ import msgspec
 
 from fonoteca.containers import parse_container_name
 from fonoteca.ground.errors import ContainerFormatError, UsageError
+from fonoteca.ground.finding_list import FindingList
 from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.settings import SETTINGS_FILE
 from fonoteca.ground.workers import count_cores
 from fonoteca.integrity import Expected, Proved, prove_files
 
-MOST_LISTED = 10_000
-
 
 class VerifyReport(msgspec.Struct, kw_only=True):
-    """What was proved and what was found. `what` is archive, release or container; `listed` holds the first ten thousand findings."""
+    """What was proved and what was found. `what` is archive, release or container; `listed` holds every finding, on disk if need be."""
 
     what: str
     path: str
     files: int = 0
     bytes: int = 0
     counts: Counter[str] = msgspec.field(default_factory=Counter)
-    listed: list[Finding] = msgspec.field(default_factory=list)
+    listed: FindingList = msgspec.field(default_factory=FindingList)
     facts: list[str] = msgspec.field(default_factory=list)
 
     def take(self, finding: Finding) -> None:
-        """Count a finding, and list it while there is room."""
+        """Count a finding and list it."""
         self.counts[finding.code] += 1
-        if len(self.listed) < MOST_LISTED:
-            self.listed.append(finding)
+        self.listed.append(finding)
 
     def take_good(self, proved: Proved) -> None:
         """Count a file that has exactly its bytes."""
@@ -48,7 +46,6 @@ class VerifyReport(msgspec.Struct, kw_only=True):
         self.facts += inner.facts
         for finding in inner.listed:
             self.take(finding)
-        self.counts = self.counts + (inner.counts - Counter(finding.code for finding in inner.listed))
 
     @property
     def has_damage(self) -> bool:

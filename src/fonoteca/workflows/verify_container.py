@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,8 @@ class _Facts(msgspec.Struct):
 def verify_container(path: Path, progress: Progress) -> VerifyReport:
     """Prove one container, given by its metadata file or its data folder; the other half is looked for beside it."""
     report = VerifyReport(what="container", path=str(path))
-    progress.start("verifying", None, "bytes")
+    parts = {path, *_other_half(path)}
+    progress.start("verifying", sum(map(_bytes_at, parts)), "bytes")
     verify_into(report, path, progress)
     progress.finish()
     return report
@@ -34,8 +36,8 @@ def verify_container(path: Path, progress: Progress) -> VerifyReport:
 def verify_containers(folder: Path, progress: Progress) -> VerifyReport:
     """Prove every container in a folder of them; what belongs to none is extra."""
     report = VerifyReport(what="containers", path=str(folder))
-    progress.start("verifying", None, "bytes")
     children = sorted(folder.iterdir())
+    progress.start("verifying", sum(map(_bytes_at, children)), "bytes")
     proved = {name for child in children if is_metadata_file(child) for name in verify_into(report, child, progress)}
     for child in children:
         if child.is_dir() and child.name not in proved:
@@ -75,6 +77,29 @@ def verify_into(report: VerifyReport, path: Path, progress: Progress) -> set[str
     return folders
 
 
+def _bytes_at(path: Path) -> int:
+    """Bytes of a file, or of the files in a data folder; what cannot be read is told later."""
+    try:
+        if not path.is_dir():
+            return path.stat().st_size
+        with os.scandir(path) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+    except OSError:
+        return 0
+
+
+def _other_half(path: Path) -> Iterator[Path]:
+    """The data folder that belongs to a metadata file, or the other way round, where names alone tell it."""
+    name = parse_container_name(path.name)
+    if name.kind != "metadata":
+        if metadata := _find_metadata(path, name):
+            yield metadata
+        return
+    folder = path.with_name(path.name.replace("_meta__", "_data__", 1).partition(".")[0])
+    if folder != path and folder.is_dir():
+        yield folder
+
+
 def _find_metadata(folder: Path, name: ContainerName) -> Path | None:
     for child in sorted(folder.parent.iterdir()):
         if child.name.startswith(folder.name.replace("_data__", "_meta__", 1)) and child.is_file():
@@ -102,8 +127,9 @@ def _expected(metadata: Path, report: VerifyReport, known: PathSet, folders: set
                     report.take(msgspec.structs.replace(record, container=metadata.name))
                     is_sound = is_sound and not counts_as_damage(record)
                 elif record.data_folder is not None:
-                    yield from _member(metadata.parent, record, report, known, folders)
+                    yield from _member(metadata.parent, record, report, known, folders, progress)
         size = metadata.stat().st_size
+        progress.advance(size)
     except (OSError, AccessError, NotFoundError) as error:
         report.take(Finding("unreadable", str(metadata), f"it cannot be read: {error}", None, metadata.name))
         return
@@ -114,7 +140,9 @@ def _expected(metadata: Path, report: VerifyReport, known: PathSet, folders: set
         report.bytes += size
 
 
-def _member(parent: Path, record: Record, report: VerifyReport, known: PathSet, folders: set[str]) -> Iterator[Expected]:
+def _member(
+    parent: Path, record: Record, report: VerifyReport, known: PathSet, folders: set[str], progress: Progress
+) -> Iterator[Expected]:
     assert record.data_folder is not None
     try:
         check_name(record.data_folder)
@@ -133,16 +161,17 @@ def _member(parent: Path, record: Record, report: VerifyReport, known: PathSet, 
     if facts.sha256:
         yield Expected(path, facts.size, facts.sha256.lower(), _id_of(record), record.data_folder)
     else:
-        _prove_without_sha256(path, facts, record, report)
+        _prove_without_sha256(path, facts, record, report, progress)
 
 
-def _prove_without_sha256(path: Path, facts: _Facts, record: Record, report: VerifyReport) -> None:
+def _prove_without_sha256(path: Path, facts: _Facts, record: Record, report: VerifyReport, progress: Progress) -> None:
     """Other people's records have an MD5, or nothing: then only that there is something."""
     code = fact = ""
     try:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() if facts.md5 else ""
         size = path.stat().st_size
+        progress.advance(size)
     except FileNotFoundError:
         code, fact = "missing", "there is no such member"
     except OSError as error:
