@@ -304,7 +304,8 @@ class Ledger(ReleaseLedger):
         second: int | None = next(self.rows("SELECT min(started_second) FROM builds"))[0]
         return second
 
-    def count_planned_members(self, build: int) -> int:
-        """How many members a build has still to make."""
-        statement = """SELECT count(*) FROM planned_members JOIN planned_containers USING (build, number) WHERE build = ? AND NOT is_done"""
-        return int(next(self.rows(statement, build))[0])
+    def count_planned_members(self, build: int, number: int | None = None) -> int:
+        """How many members a build has still to make, in all or in one container."""
+        statement = """SELECT count(*) FROM planned_members JOIN planned_containers USING (build, number) WHERE build = ?1 AND NOT is_done
+            AND (?2 IS NULL OR number = ?2)"""
+        return int(next(self.rows(statement, build, number))[0])

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -35,6 +34,7 @@ from fonoteca.workflows.build_jobs import JobMaker
 from fonoteca.workflows.build_journal import Journal
 from fonoteca.workflows.build_records import audio_metadata, patch_metadata
 from fonoteca.workflows.build_report import BuildReport
+from fonoteca.workflows.made_members import MadeMembers
 from fonoteca.workflows.members import MadeMember, MemberJob, make_member
 from fonoteca.workflows.rights_policy import decide_rights
 
@@ -43,8 +43,12 @@ RECORD_BYTES = 1_000  # a record takes about this much, compressed; decides only
 MOST_HELD_BYTES = 256 << 20  # of sources that are worked on at once; one that is larger is worked on alone
 
 
-def _bytes_held(job: MemberJob | MadeMember | None) -> int:
-    return job.size if isinstance(job, MemberJob) else 0
+Planned = tuple[PlannedMember, MemberJob | MadeMember]
+"""A member of the plan, with the job that makes it or the facts of one whose bytes are there."""
+
+
+def _bytes_held(planned: Planned) -> int:
+    return planned[1].size if isinstance(planned[1], MemberJob) else 0
 
 
 class ContainerBuilder:
@@ -59,16 +63,14 @@ class ContainerBuilder:
         self.metadata_file = metadata_file_name(institution, planned.collection, stamp, stamp)
         self.data_folder = None if planned.content == "patch" else data_folder_name(institution, planned.collection, stamp, stamp)
         self.name = self.data_folder or self.metadata_file
-        self.members: list[Member] = []
-        self.file_rows: list[tuple[str, FileRow]] = []
-        self.planned_members = list(archive.ledger.planned_members(planned.build, planned.number))
-        self.replaces = {member.id: member.replaces for member in self.planned_members}
+        self.made = MadeMembers()
         self.jobs = JobMaker(archive, planned)
         self._open_hashers()
 
     def _open_hashers(self) -> None:
+        count = self.archive.ledger.count_planned_members(self.planned.build, self.planned.number)
         self.data_pieces = PieceHasher(self.planned.piece_length)
-        self.metadata_pieces = PieceHasher(choose_piece_length(max(1, len(self.planned_members)) * RECORD_BYTES))
+        self.metadata_pieces = PieceHasher(choose_piece_length(max(1, count) * RECORD_BYTES))
         self.metadata_tree, self.metadata_digest = MerkleHasher(), FileDigest()
 
     def _observe_metadata(self, packed: bytes) -> None:
@@ -88,11 +90,12 @@ class ContainerBuilder:
                 observe_metadata=self._observe_metadata, store_folder=self.archive.containers,
             ) as self.writer:  # fmt: skip
                 self._fill()
-                if self.members:
+                if self.made.count:
                     self.writer.finish()
                     self.writer.publish_into(self.archive.containers)
             self._record()
             self.journal.remove()
+        self.made.close()
         self._clear_staging()
 
     def _clear_staging(self) -> None:
@@ -106,35 +109,32 @@ class ContainerBuilder:
     def _fill(self) -> None:
         with open_threads(count_cores()) as threads:
 
-            def submit(job: MemberJob | MadeMember | None) -> Future[MadeMember | None]:
+            def submit(planned: Planned) -> Future[MadeMember]:
+                job = planned[1]
                 if isinstance(job, MemberJob):
-                    if job.action == "encode":
-                        return self.processes.submit(make_member, job)
-                    return threads.submit(make_member, job)
-                done: Future[MadeMember | None] = Future()
+                    return self.processes.submit(make_member, job) if job.action == "encode" else threads.submit(make_member, job)
+                done: Future[MadeMember] = Future()
                 done.set_result(job)
                 return done
 
-            planned = {member.id: member for member in self.planned_members}
-            for job, future in map_in_order(submit, self._jobs(), 2 * count_cores() + 2, weigh=_bytes_held, room=MOST_HELD_BYTES):
-                made = self._result(job, future)
-                if made is not None:
-                    self._add(planned[made.id], made)
+            results = map_in_order(submit, self._jobs(), 2 * count_cores() + 2, weigh=_bytes_held, room=MOST_HELD_BYTES)
+            for (member, job), future in results:
+                self._add(member, self._result(job, future))
                 self.progress.advance()
 
-    def _jobs(self) -> Iterator[MemberJob | MadeMember | None]:
+    def _jobs(self) -> Iterator[Planned]:
         """A job for each member; facts instead where its bytes are there already (linked, or left by a killed run)."""
         left = self._left = self.writer.recover() if self.data_folder else {}
-        for member in self.planned_members:
+        for member in self.archive.ledger.planned_members(self.planned.build, self.planned.number):
             earlier = self.journal.entries.get(member.id)
             if earlier is not None and self._aacid(member.id, earlier.sha256) in left:
-                yield MadeMember(**msgspec.structs.asdict(earlier))
+                yield member, MadeMember(**msgspec.structs.asdict(earlier))
             elif member.action in ("link", "patch"):
-                yield self.jobs.held_facts(member)
+                yield member, self.jobs.held_facts(member)
             else:
-                yield self.jobs.make(member)
+                yield member, self.jobs.make(member)
 
-    def _result(self, job: MemberJob | MadeMember | None, future: Future[MadeMember | None]) -> MadeMember | None:
+    def _result(self, job: MemberJob | MadeMember, future: Future[MadeMember]) -> MadeMember:
         if not isinstance(job, MemberJob):
             return job
         try:
@@ -159,29 +159,26 @@ class ContainerBuilder:
             tier = self.planned.tier
             rights = decide_rights(self.archive, track.rights_uri)
             metadata = audio_metadata(track, source, made, rights, tier=tier, replaces=member.replaces)
-            aacid = self._write(member, made, metadata)
-            if aacid:
-                self.file_rows.append((member.id, self._file_row(aacid, made, metadata)))
+            self._write(member, made, metadata)
 
-    def _write(self, member: PlannedMember, made: MadeMember, metadata: dict[str, Any]) -> str | None:
-        """The member's bytes and record; its AACID."""
+    def _write(self, member: PlannedMember, made: MadeMember, metadata: dict[str, Any]) -> None:
+        """The member's bytes and record."""
         aacid = self._aacid(member.id, made.sha256)
         if member.action == "link":
             old = self.archive.ledger.member(member.replaces or "")
             assert old is not None
             if not self._issue_again(aacid, old, made, metadata):
-                return None
+                return
         elif member.id in self.journal.entries and not made.parts:
             if self.writer.reuse_member(aacid, made.sha256, metadata) is None:
-                again = make_member(self.jobs.make(member))
-                self._note(again)
-                if not again.is_made:
-                    return None
-                return self._write_new(self._aacid(member.id, again.sha256), again, metadata | {"sha256": again.sha256, "size": again.size})
+                self._add(member, make_member(self.jobs.make(member)))
+                return
         else:
-            self._write_new(aacid, made, metadata)
-        self._remember(aacid, member, made)
-        return aacid
+            self.writer.add_member(aacid, made.chunks(), metadata, sha256=made.sha256)
+            if made.action == "encode":
+                self.journal.append(made)
+            self.report.bytes_written += made.size
+        self._remember(aacid, member, made, self._file_row(aacid, made, metadata) if self.planned.content == "audio" else None)
 
     def _issue_again(self, aacid: str, old: Member, made: MadeMember, metadata: dict[str, Any]) -> bool:
         """Link a member that is held, or take over the link that a killed run made; a finding where its bytes are damaged."""
@@ -197,20 +194,14 @@ class ContainerBuilder:
             return False
         return True
 
-    def _write_new(self, aacid: str, made: MadeMember, metadata: dict[str, Any]) -> str:
-        self.writer.add_member(aacid, made.chunks(), metadata, sha256=made.sha256)
-        if made.action == "encode":
-            self.journal.append(made)
-        self.report.bytes_written += made.size
-        return aacid
-
-    def _remember(self, aacid: str, member: PlannedMember, made: MadeMember) -> None:
+    def _remember(self, aacid: str, member: PlannedMember, made: MadeMember, file: FileRow | None) -> None:
         self.report.members[member.action if member.action == "link" else made.action] += 1
-        self.members.append(Member(
+        row = Member(
             aacid=aacid, container=self.name, content=self.planned.content, id=member.id, size=made.size, sha256=made.sha256,
             action=made.action, source_sha256=made.source_sha256 or None, essence_sha256=made.essence_sha256, patch=made.patch,
             encoder=made.encoder, samples=made.samples, loudness_lufs=made.loudness_lufs, proved_at=self.archive.now(),
-        ))  # fmt: skip
+        )  # fmt: skip
+        self.made.add(row, file)
 
     def _add_patch(self, member: PlannedMember, made: MadeMember) -> None:
         """`made` are the facts of the audio member that the patch belongs to."""
@@ -220,7 +211,7 @@ class ContainerBuilder:
         metadata = patch_metadata(member.id, held.aacid, held.patch, held.source_sha256, member.replaces)
         aacid = self._aacid(member.id, hashlib.sha256(msgspec.json.encode(metadata)).hexdigest())
         self.writer.add_record(aacid, metadata)
-        self._remember(aacid, member, MadeMember(id=member.id, action="patch"))
+        self._remember(aacid, member, MadeMember(id=member.id, action="patch"), None)
 
     def _add_cover(self, member: PlannedMember, made: MadeMember) -> None:
         if made.is_made and picture_id_of(made.sha256) != member.id:
@@ -250,28 +241,29 @@ class ContainerBuilder:
     def _record(self) -> None:
         """Catalogue first, ledger last: what the ledger does not know is made again, to the same bytes."""
         with self.archive.catalogue.transaction():
-            for id, row in self.file_rows:
-                self.archive.catalogue.put_file(id, row)
-                if not self.archive.catalogue.is_withdrawn(id):
-                    self.archive.catalogue.set_status(id, "held")
+            for member, file in self.made:
+                if file is not None:
+                    self.archive.catalogue.put_file(member.id, file)
+                    if not self.archive.catalogue.is_withdrawn(member.id):
+                        self.archive.catalogue.set_status(member.id, "held", only_if_changed=True)
         with self.archive.ledger.transaction():
-            if self.members:
+            if self.made.count:
                 self.archive.ledger.put_container(*self._container())
-            for member in self.members:
+            for member, _ in self.made:
                 self.archive.ledger.put_member(member)
             self.archive.ledger.put_planned_container(msgspec.structs.replace(self.planned, is_done=True))
-        if self.members:
+        if self.made.count:
             self.report.containers.append(self.name)
-        for member in self.members:
-            if self.planned.content == "cover":
-                Path(self.archive.picture_file(member.id)).unlink(missing_ok=True)
+        if self.planned.content == "cover":
+            for member, _ in self.made:
+                self.archive.picture_file(member.id).unlink(missing_ok=True)
 
     def _container(self) -> tuple[Container, Pieces]:
         root, layer = self.metadata_tree.finish(self.metadata_pieces.piece_length)
         container = Container(
             name=self.name, collection=self.planned.collection, content=self.planned.content, tier=self.planned.tier,
             is_public=self.planned.is_public, second=self.second, data_folder=self.data_folder, metadata_file=self.metadata_file,
-            member_count=len(self.members), data_bytes=self.data_pieces.size, metadata_bytes=self.metadata_digest.size,
+            member_count=self.made.count, data_bytes=self.data_pieces.size, metadata_bytes=self.metadata_digest.size,
             metadata_sha256=self.metadata_digest.sha256,
             data_piece_length=self.planned.piece_length if self.data_folder else None,
             metadata_piece_length=self.metadata_pieces.piece_length, metadata_proved_at=self.archive.now(),

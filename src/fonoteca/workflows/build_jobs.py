@@ -27,7 +27,7 @@ class JobMaker:
         """Track and kept source; what a job was made from a moment ago is not asked for again."""
         return self._looked_up.pop(id, None) or (self.archive.catalogue.get_track(id), self.archive.ledger.source_of_track(id))
 
-    def held_facts(self, member: PlannedMember) -> MadeMember | None:
+    def held_facts(self, member: PlannedMember) -> MadeMember:
         """The facts of the member that is issued again; of nothing for a patch that is new."""
         old = self.archive.ledger.member(member.replaces) if member.replaces else None
         if old is None:
