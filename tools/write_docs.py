@@ -63,7 +63,8 @@ def write_findings_page() -> str:
 {MARK.format(source="src/fonoteca/ground/findings.py")}
 
 A finding is one fact about one file, row, track or container, under a stable code. Findings are collected, never raised: the work goes
-on to the end, and all of them are told together, also with `--json` (`code`, `path`, `fact`, and `track` or `container` where known).
+on to the end, and all of them are told together, also with `--json`: `code`, `path`, `fact`, `weight`, `meaning`, `way_out`, and `track` or
+`container` where known.
 
 | weight | what happens | exit status |
 |---|---|--:|

@@ -18,8 +18,9 @@ from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Silent
 from fonoteca.workflows import ingest
 from fonoteca.workflows.archive import open_archive
+from fonoteca.workflows.get import get_track
 from fonoteca.workflows.ingest import AddOptions, AddReport, add_files
-from fonoteca.workflows.lookup import get_track, read_status
+from fonoteca.workflows.lookup import read_status
 from fonoteca.workflows.verify_archive import verify_archive
 from fonoteca.workflows.withdraw import withdraw_track
 

@@ -18,7 +18,7 @@ from fonoteca.audio import apply_patch, make_picture, parse_comment_packet, read
 from fonoteca.audio.ogg_pictures import find_pictures
 from fonoteca.ground.things import Picture
 from fonoteca.workflows.archive import open_archive
-from fonoteca.workflows.lookup import get_track
+from fonoteca.workflows.get import get_track
 from generated_music import write_small_files
 
 

@@ -15,7 +15,7 @@ from test_withdraw import PNG
 
 from fonoteca.audio import make_picture, picture_block
 from fonoteca.catalogue import TrackRecord
-from fonoteca.workflows.lookup import safe_file_name
+from fonoteca.workflows.get import safe_file_name
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,6 @@ def test_get_writes_to_a_file_or_into_a_folder(covered: tuple[Path, Path], tmp_p
     run_fonoteca("get", "training", "-o", tmp_path / "mine.flac", "--archive", covered[0])
     (tmp_path / "folder").mkdir()
     run_fonoteca("get", "training", "-o", tmp_path / "folder", "--archive", covered[0])
-    run_fonoteca("get", "training", "-o", tmp_path / "folder", "--archive", covered[0])
     (file,) = (tmp_path / "folder").iterdir()
     assert file.suffix == ".flac"
     assert file.read_bytes() == (tmp_path / "mine.flac").read_bytes() == (covered[1] / "training.flac").read_bytes()
@@ -102,7 +101,8 @@ def test_damage_is_never_handed_on_as_music(covered: tuple[Path, Path], tmp_path
     content = bytearray(place.read_bytes())
     content[-1000] ^= 1
     place.write_bytes(content)
-    assert "damaged" in run_fonoteca("get", *arguments, "-o", tmp_path / "out", "--archive", archive, status=1).stderr
+    for more in (["--dry-run"], []):
+        assert "damaged" in run_fonoteca("get", *arguments, *more, "-o", tmp_path / "out", "--archive", archive, status=1).stderr
     assert not (tmp_path / "out").exists()
     place.unlink()
     said = run_fonoteca("get", *arguments, "-o", tmp_path / "out", "--archive", archive, status=1).stderr
@@ -112,9 +112,39 @@ def test_damage_is_never_handed_on_as_music(covered: tuple[Path, Path], tmp_path
 def test_what_was_not_built_yet_says_so(music_minute: Path, tmp_path: Path) -> None:
     archive = make_archive(tmp_path / "archive")
     run_fonoteca("add", music_minute / "Spike.wav", "--archive", archive)
-    for more in ([], ["--original"]):
-        said = run_fonoteca("get", "Spike", *more, "--archive", archive, cwd=tmp_path, status=1).stderr
-        assert "fonoteca build" in said
+    for more in ([], ["--dry-run"]):
+        assert "fonoteca build" in run_fonoteca("get", "Spike", *more, "--archive", archive, cwd=tmp_path, status=1).stderr
+
+
+def test_the_original_of_what_was_not_built_yet_comes_from_its_source_while_that_fits(music_minute: Path, tmp_path: Path) -> None:
+    archive, source = make_archive(tmp_path / "archive"), tmp_path / "music" / "Spike.wav"
+    source.parent.mkdir()
+    content = (music_minute / "Spike.wav").read_bytes()
+    source.write_bytes(content)
+    run_fonoteca("add", source, "--archive", archive)
+    run_fonoteca("get", "Spike", "--original", "-o", tmp_path / "out.wav", "--archive", archive)
+    assert (tmp_path / "out.wav").read_bytes() == content
+    source.write_bytes(content[:-2] + b"\1\1")
+    for more in ([], ["--dry-run"]):
+        said = run_fonoteca("get", "Spike", "--original", *more, "--archive", archive, cwd=tmp_path, status=1).stderr
+        assert str(source) in said and "no longer what was added" in said
+    assert {path.name for path in tmp_path.iterdir()} == {"archive", "music", "out.wav"}
+
+
+def test_no_file_is_replaced_unasked_and_a_dry_run_fails_where_get_would(covered: tuple[Path, Path], tmp_path: Path) -> None:
+    for name in ("Amoebax - training.flac", "mine"):
+        (tmp_path / name).write_bytes(b"mine")
+    for place in ([], ["-o", tmp_path / "mine"], ["-o", tmp_path]):
+        for more in ([], ["--original"], ["--dry-run"]):
+            said = run_fonoteca("get", "training", *place, *more, "--archive", covered[0], cwd=tmp_path, status=2).stderr
+            assert "--yes" in said
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"mine"}
+    told = run_json("get", "training", "--yes", "--dry-run", "-o", tmp_path / "mine", "--archive", covered[0])
+    assert told == {"path": str(tmp_path / "mine"), "is_done": False} and (tmp_path / "mine").read_bytes() == b"mine"
+    run_fonoteca("get", "training", "--yes", "-o", tmp_path / "mine", "--archive", covered[0])
+    assert (tmp_path / "mine").read_bytes() == (covered[1] / "training.flac").read_bytes()
+    said = run_fonoteca("get", "menu", "--original", "--dry-run", "-o", tmp_path / "new", "--archive", covered[0], status=1).stderr
+    assert "was encoded" in said
 
 
 @given(title=st.text(), artist=st.text())

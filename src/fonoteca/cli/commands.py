@@ -234,20 +234,18 @@ def get(
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="A file or folder; else a file here.")] = None,
     original: Annotated[bool, Parameter(negative=(), help="The file as it came, byte for byte.")] = False,
+    yes: Annotated[bool, Parameter(negative=(), help="Replace the file where there is one.")] = False,
     archive: ArchiveOption = None,
     json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> int:
     """Write one track as a file, its cover embedded."""
-    from fonoteca.workflows.lookup import find_track, get_track
+    from fonoteca.workflows.get import get_track
 
     with _opened(archive, "get", read_only=True) as opened:
-        if dry_run:
-            id = find_track(opened, track)
-            emit({"id": id, "is_done": False}, f"would write track {id}", json)
-            return 0
-        path = get_track(opened, track, output, original=original)
-    emit({"path": storable(str(path)), "is_done": True}, storable(str(path)), json)
+        path = get_track(opened, track, output, original=original, may_replace=yes, dry_run=dry_run)
+    words = f"would write {path}" if dry_run else str(path)
+    emit({"path": storable(str(path)), "is_done": not dry_run}, storable(words), json)
     return 0
 
 

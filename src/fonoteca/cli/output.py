@@ -59,10 +59,9 @@ def _told(value: Any) -> Any:
         return msgspec.to_builtins(value) | msgspec.to_builtins(value.kind)
     if isinstance(value, msgspec.Struct):
         told: dict[str, Any] = msgspec.to_builtins(value, enc_hook=_plain)
-        lists = {
-            name: found for name in told if isinstance(found := getattr(value, name), list) and found and isinstance(found[0], Finding)
-        }
-        return told | {name: [_told(finding) for finding in found] for name, found in lists.items()}
+        lists = {name: getattr(value, name) for name in told if isinstance(getattr(value, name), list)}
+        explained = {name: [_told(one) for one in found] for name, found in lists.items() if found and isinstance(found[0], Finding)}
+        return told | explained
     return value
 
 
