@@ -7,9 +7,7 @@ import hashlib
 import json
 import re
 import shutil
-import struct
 import subprocess
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -26,7 +24,7 @@ from test_verify import without_rights
 
 from fonoteca.containers import parse_aacid, parse_container_name
 from fonoteca.torrents import read_torrent
-from generated_music import ogg_checksum, write_small_files
+from generated_music import write_small_files
 
 
 @pytest.fixture(scope="module")
@@ -231,99 +229,6 @@ def test_what_somebody_put_beside_the_members_is_not_published(published: Path) 
     (folder / "private letter").write_text("dear")
     run_fonoteca("publish", "--archive", published)
     assert not list((published / "release").rglob("private letter"))
-
-
-# patches: restored with docs/formats/patch.md alone, by a reader that shares nothing with ours but the dictionary
-
-
-def _number(plain: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        value |= (plain[at] & 127) << shift
-        at, shift = at + 1, shift + 7
-        if plain[at - 1] < 128:
-            return value, at
-
-
-def _page(head: bytes, flags: int, granule: int, sequence: int, lacing: bytes, body: bytes) -> bytes:
-    page = struct.pack("<4sBBq", b"OggS", 0, flags, granule) + head[14:18] + struct.pack("<II", sequence, 0) + bytes([len(lacing)]) + lacing
-    page += body
-    return page[:22] + struct.pack("<I", ogg_checksum(page)) + page[26:]
-
-
-def restore(member: bytes, patch: bytes, dictionary: bytes) -> bytes:
-    """Kind 1, mode 0 of docs/formats/patch.md."""
-    assert patch[:5] == b"FPT\x01\x01" and patch[41] == 0
-    plain = zlib.decompressobj(-15, dictionary).decompress(patch[42:])
-    kept, at = _number(plain, 0)
-    count, at = _number(plain, at)
-    fronts = []
-    for _ in range(count):
-        values = plain[at]
-        granule, at = _number(plain, at + 1)
-        fronts.append((values, granule >> 1 ^ -(granule & 1)))
-    pages, at = [], 0
-    while at < len(member):
-        lacing = member[at + 27 : at + 27 + member[at + 26]]
-        pages.append((member[at : at + 27], lacing, member[at + 27 + len(lacing) :][: sum(lacing)]))
-        at += 27 + len(lacing) + sum(lacing)
-    packet, carrying = b"", 0
-    for _, lacing, body in pages[1:]:
-        carrying += 1
-        end = next((place for place, value in enumerate(lacing) if value < 255), None)
-        size = sum(lacing) if end is None else sum(lacing[: end + 1])
-        packet += body[:size]
-        if end is not None:
-            break
-    head, tail_lacing, tail = pages[carrying][0], lacing[end + 1 :], body[size:]  # type: ignore[operator]
-    comments_at = (7 if packet[:1] == b"\x03" else 8) + 4 + int.from_bytes(packet[7 if packet[:1] == b"\x03" else 8 :][:4], "little")
-    total, cut = int.from_bytes(packet[comments_at : comments_at + 4], "little"), comments_at + 4
-    ends = [cut]
-    for _ in range(total):
-        ends.append(ends[-1] + 4 + int.from_bytes(packet[ends[-1] : ends[-1] + 4], "little"))
-    old = packet[:comments_at] + struct.pack("<I", kept) + packet[cut : ends[kept]] + packet[ends[-1] :]
-    lacing = b"\xff" * (len(old) // 255) + bytes([len(old) % 255])
-    first = int.from_bytes(pages[1][0][18:22], "little")
-    out, done = [b"".join(pages[0])], 0
-    for place, (values, granule) in enumerate(fronts):
-        out.append(_page(head, 0 if place == 0 else 1, granule, first + place, lacing[:values], old[done : done + sum(lacing[:values])]))
-        done, lacing = done + sum(lacing[:values]), lacing[values:]
-    granule = struct.unpack("<q", head[6:14])[0]
-    flags = (head[5] & ~1) | (1 if fronts else 0)
-    out.append(_page(head, flags, granule, first + count, lacing + tail_lacing, old[done:] + tail))
-    step = count + 1 - carrying
-    for head, lacing, body in pages[carrying + 1 :]:
-        sequence = int.from_bytes(head[18:22], "little") + step
-        out.append(_page(head, head[5], struct.unpack("<q", head[6:14])[0], sequence, lacing, body) if step else head + lacing + body)
-    restored = b"".join(out)
-    assert len(restored) == int.from_bytes(patch[37:41], "little") and hashlib.sha256(restored).digest() == patch[5:37]
-    return restored
-
-
-def test_patches_restore_every_kept_file_by_their_page_alone(music: Path, tmp_path: Path) -> None:
-    from fonoteca.audio import patch_recipe
-
-    dictionary = patch_recipe._DICTIONARY
-    page = (Path(__file__).parents[2] / "docs" / "formats" / "patch.md").read_text()
-    assert hashlib.sha256(dictionary).hexdigest() in page
-    sources = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in music.rglob("*.ogg")}
-    archive = make_archive(tmp_path / "archive")
-    run_fonoteca("add", music, "--check", "structure", "--rights", FREE_ART, "--archive", archive)
-    run_fonoteca("build", "--archive", archive)
-    run_fonoteca("publish", "--archive", archive)
-    release = archive / "release"
-    places = {record["aacid"]: release / "containers" / record["data_folder"] / record["aacid"] for record in records(release, "original")}
-    patches = [record["metadata"] for record in records(release, "patches_records")]
-    kept = {record["aacid"] for record in records(release, "original") if record["metadata"]["made_by"] == "retag"}
-    assert {patch["member"] for patch in patches} == kept
-    assert len(patches) >= 14
-    sizes = []
-    for patch in patches:
-        content = base64.b64decode(patch["patch"])
-        sizes.append(len(content))
-        restored = restore(places[patch["member"]].read_bytes(), content, dictionary)
-        assert restored == sources[patch["original_sha256"]].read_bytes()
-    assert median(sizes) <= 150
 
 
 def test_each_cover_is_once_in_a_container_of_its_own(music: Path, tmp_path: Path) -> None:

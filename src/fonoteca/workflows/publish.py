@@ -220,13 +220,12 @@ def _put_in_place(archive: Archive, staged: Path) -> None:
     paths = [path for path in sorted(staged.rglob("*")) if path.is_file()]
     for path in sorted(paths, key=lambda path: (path.name in last, path)):
         target = archive.release / path.relative_to(staged)
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "rb") as file:
             os.fsync(file.fileno())
         os.replace(path, target)
-    for folder in (archive.release / "torrents", archive.release):
-        if folder.is_dir():  # where nothing may be published there is no torrent
-            sync_folder(folder)
+    for folder in sorted({archive.release / path.relative_to(staged).parent for path in paths}, reverse=True):
+        sync_folder(folder)
 
 
 def _remove_unlisted(archive: Archive, listed: set[str], containers: list[Container]) -> None:
@@ -236,7 +235,8 @@ def _remove_unlisted(archive: Archive, listed: set[str], containers: list[Contai
         if path.name not in names:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     kept = listed | {name + ending for name in SIGNED for ending in ("", ".sig", ".minisig")}
-    for path in [*archive.release.iterdir(), *(archive.release / "torrents").glob("*")]:
+    others = [path for path in archive.release.iterdir() if path.name != "containers"]
+    for path in [*others, *(below for folder in others if folder.is_dir() for below in folder.rglob("*"))]:
         relative = str(path.relative_to(archive.release))
         if path.is_file() and relative not in kept:
             path.unlink()

@@ -17,6 +17,7 @@ from fonoteca.integrity import RELEASE_NAMESPACE, Container, PublicKey
 from fonoteca.rights import WITHDRAWAL_REASONS
 from fonoteca.torrents import write_feed, write_torrents_json
 from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.release_docs import release_documents
 from fonoteca.workflows.release_pages import ReleaseFacts, render_index, render_readme
 from fonoteca.workflows.release_torrents import ReleaseTorrents
 
@@ -45,9 +46,11 @@ class ReleaseWriter:
         self.content |= {f"torrents/{torrent.name}.torrent": torrent.sha256 for torrent in self.torrents.listed}
         entries = list(self.torrents.entries())
         self._put("torrents.json", write_torrents_json(entries))
-        name = self.archive.settings.name
-        self._put("feed.xml", write_feed(name, self._address(), f"Torrents of {name}", entries, self.date))
+        title = self.archive.settings.name
+        self._put("feed.xml", write_feed(title, self._address(), f"Torrents of {title}", entries, self.date))
         self._write_catalogue()
+        for name, content in release_documents():
+            self._put(name, content)
         self._put("minisign.pub", self.key.minisign_file.encode())
         self._put("allowed_signers", self.key.allowed_signers(self.archive.settings.institution, RELEASE_NAMESPACE).encode())
         for path in sorted((self.archive.path / "signing").glob("key-rotation-*")):
@@ -61,7 +64,7 @@ class ReleaseWriter:
     def write_release(self, serial: int, second: int, last_checksums: str | None) -> dict[str, str]:
         """release.json, README.txt and the index page, which carry the serial number."""
         facts = self._facts(serial, second)
-        lists = {path: sha256 for path, sha256 in self.content.items() if not path.startswith("torrents/")}
+        lists = {path: sha256 for path, sha256 in self.content.items() if not path.startswith(("torrents/", "docs/"))}
         release = {
             "format": 1,
             "made_by": f"fonoteca {__version__}",
@@ -95,6 +98,7 @@ class ReleaseWriter:
         )  # fmt: skip
 
     def _put(self, path: str, content: bytes) -> None:
+        (self.staged / path).parent.mkdir(parents=True, exist_ok=True)
         (self.staged / path).write_bytes(content)
         self.content[path] = hashlib.sha256(content).hexdigest()
 

@@ -41,6 +41,8 @@ WHAT IS HERE
   containers/         metadata files (*.jsonl.seekable.zst) and data folders, one file a track
   release.json        serial number, counts, what this release replaces
   SHA256SUMS          the SHA-256 of every file, signed twice
+  docs/               what every field, table and byte means
+  restore_original.py gives files back as they came, with Python alone
   minisign.pub, allowed_signers   the public key, in two forms
 
 IS IT GENUINE?
@@ -63,8 +65,11 @@ is: title, artists, rights, format, SHA-256, what it was made from. To find a tr
   sqlite3 catalogue.sqlite3 "SELECT container || '/' || aacid, title, artists FROM what_is_held WHERE title LIKE '%word%'"
 Files are Ogg Vorbis, Ogg Opus, FLAC, MP3, AAC or WAV, named without an ending; any player opens them (add the ending from
 "suffix" if it asks for one). Covers are in a container of their own, by the SHA-256 in "pictures".
-Records in *_patches_* hold "patch", in base64, with which a retagged file becomes again, byte for byte, what came:
-docs/formats/patch.md of Fonoteca describes them; "fonoteca get --original" applies them.
+docs/formats/records.md describes every field. Records in *_patches_* hold "patch", in base64, with which a retagged file
+becomes again, byte for byte, what came (docs/formats/patch.md):
+  mkdir originals
+  zstd -dc containers/*_patches_records__*.zst | python3 restore_original.py originals
+For one track, put "grep ID |" in between. It needs Python 3.8 or newer and, for the few patches of kind 2, Python 3.14 or zstd.
 
 HOW TO MIRROR
 Take any .torrent of torrents/ into any BitTorrent client and let it seed; save into a folder named containers/ beside these

@@ -1,0 +1,37 @@
+"""What a release brings along to be read without Fonoteca: the pages on its formats, and a script that restores originals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import fonoteca
+
+PAGES = (
+    "findings.md",
+    "formats/aac.md",
+    "formats/catalogue.md",
+    "formats/essence.md",
+    "formats/ogg-tags.md",
+    "formats/opus-tail.md",
+    "formats/patch.md",
+    "formats/records.md",
+    "formats/release.md",
+    "formats/seekable-zstandard.md",
+    "formats/tags.md",
+    "popularity.md",
+    "rights.md",
+    "signing.md",
+)
+SCRIPT = "restore_original.py"
+
+
+def release_documents() -> Iterator[tuple[str, bytes]]:
+    """Path in the release and content of each; from the installed package, or from docs/ of a checkout."""
+    package = Path(fonoteca.__file__).parent
+    place = package / "release_docs"
+    if not place.is_dir():
+        place = package.parents[1] / "docs"
+    yield SCRIPT, (place / SCRIPT).read_bytes()
+    for page in PAGES:
+        yield f"docs/{page}", (place / page).read_bytes()
