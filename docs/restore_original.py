@@ -4,7 +4,7 @@
     zstd -dc containers/*_patches_records__*.zst | python3 restore_original.py FOLDER
     zstd -dc containers/*_patches_records__*.zst | grep ID | python3 restore_original.py FOLDER
 
-Reads records of patches, one a line, and writes FOLDER/ID.ogg for each. docs/formats/patch.md says what it does, and calls things by
+Reads records of patches, one a line, and writes FOLDER/ID.ogg or .opus for each. docs/formats/patch.md says what it does, and calls things by
 the same names. Python 3.8 or newer; patches of kind 2 also need Python 3.14 or the zstd program. Exit status 1: one could not be restored.
 """
 
@@ -200,6 +200,7 @@ def main():
         print(__doc__)
         return 2
     failures = 0
+    os.makedirs(sys.argv[1], exist_ok=True)
     for line in sys.stdin:
         record = json.loads(line)["metadata"]
         try:

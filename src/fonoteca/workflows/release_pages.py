@@ -67,8 +67,7 @@ Files are Ogg Vorbis, Ogg Opus, FLAC, MP3, AAC or WAV, named without an ending; 
 "suffix" if it asks for one). Covers are in a container of their own, by the SHA-256 in "pictures".
 docs/formats/records.md describes every field. Records in *_patches_* hold "patch", in base64, with which a retagged file
 becomes again, byte for byte, what came (docs/formats/patch.md):
-  mkdir originals
-  zstd -dc containers/*_patches_records__*.zst | python3 restore_original.py originals
+  zstd -dc containers/*_patches_records__*.zst | python3 restore_original.py ../restored
 For one track, put "grep ID |" in between. It needs Python 3.8 or newer and, for the few patches of kind 2, Python 3.14 or zstd.
 
 HOW TO MIRROR
