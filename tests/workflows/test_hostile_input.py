@@ -20,7 +20,8 @@ from fonoteca.ground.findings import FINDING_KINDS
 from fonoteca.ground.progress import Silent
 from fonoteca.workflows import ingest
 from fonoteca.workflows.archive import open_archive
-from fonoteca.workflows.lookup import get_track, show_track
+from fonoteca.workflows.get import get_track
+from fonoteca.workflows.lookup import show_track
 
 
 def codes_by_name(report: dict) -> dict[str, set[str]]:

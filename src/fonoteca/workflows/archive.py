@@ -18,7 +18,7 @@ from fonoteca.ground.errors import DatabaseError, NotFoundError, UsageError, tra
 from fonoteca.ground.files import lock_folder, write_atomically
 from fonoteca.ground.settings import SETTINGS_FILE, Settings, read_settings, render_template
 from fonoteca.ground.workers import count_cores
-from fonoteca.integrity import Ledger, create_key
+from fonoteca.integrity import Ledger, create_key, show_path
 
 CATALOGUE, LEDGER = "catalogue.sqlite3", "ledger.sqlite3"
 FOLDERS = ("containers", "originals", "pictures", "staging", "signing")
@@ -98,9 +98,8 @@ def init_archive(path: Path, name: str | None = None, *, dry_run: bool = False) 
     """Make an empty archive at `path`: archive.toml, catalogue, ledger, key. Refuses a folder that is one already or holds other things."""
     name = path.resolve().name[:200] if name is None else name
     if not _is_unicode(name) or not _is_unicode(str(path.absolute())):
-        raise UsageError(
-            f"{os.fsencode(path)!r} cannot be an archive: names must be UTF-8", "Give a folder, and a --name, whose names are UTF-8."
-        )
+        shown = show_path(os.fsencode(path))
+        raise UsageError(f"{shown}, or its --name, is no UTF-8, which an archive needs", "Give a folder with another name.")
     if not 1 <= len(name) <= 200:
         raise UsageError(f"a name of {len(name)} characters cannot be used", "Give one of 1 to 200 characters with --name.")
     with translate_os_errors(path):

@@ -120,6 +120,9 @@ def _choose_work(
             yield known
         elif options.dry_run:
             report.counts["would read"] += 1
+            if known and (known.size, known.mtime_ns) == (found.size, found.mtime_ns):
+                for finding in archive.ledger.findings_of("add", found.path):
+                    report.take(finding)
             report.bytes_read += found.size
             progress.advance()
         else:
