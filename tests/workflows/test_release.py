@@ -379,3 +379,18 @@ def test_a_release_on_another_file_system_is_a_clear_error(published: Path, tmp_
     (published / "release").unlink()
     run_fonoteca("publish", "--archive", published)
     assert run_json("verify", published)["counts"] == {}
+
+
+def test_a_setting_that_forbids_what_is_packed_stops_the_next_release(tmp_path: Path) -> None:
+    """Nothing was added or withdrawn: the table of rights is asked again before anything is published."""
+    archive = make_archive(tmp_path / "archive")
+    write_small_files(tmp_path / "source", 3, seed=8)
+    run_fonoteca("add", tmp_path / "source", "--rights", "https://creativecommons.org/licenses/by-nc/4.0/", "--archive", archive)
+    run_fonoteca("build", "--archive", archive)
+    before = run_json("publish", "--archive", archive)["files"]
+    set_settings(archive, commercial="true")
+    assert "fonoteca build" in run_fonoteca("publish", "--archive", archive, status=2).stderr
+    run_fonoteca("build", "--archive", archive)
+    told = run_json("publish", "--archive", archive)
+    assert told["files"] < before == told["files"] + sum(told["left_out"].values())
+    assert any(entry["obsolete"] for entry in listed_torrents(archive / "release").values())
