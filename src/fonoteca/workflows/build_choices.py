@@ -160,7 +160,8 @@ def predict_bytes(source: Source, action: str, tier: Tier) -> int:
     """An upper bound of the member's size."""
     if action == "encode" and tier.opus_kbits and source.samples and source.sample_rate:
         seconds = source.samples / source.sample_rate
-        return round(seconds * tier.opus_kbits * 125 * 1.1) + ENCODE_SLACK_BYTES + sum(len(value) for value in _values(source))
+        carried = sum(len(value.encode("utf-8", "replace")) for value in _values(source)) + source.picture_bytes * 4 // 3
+        return round(seconds * tier.opus_kbits * 125 * 1.1) + ENCODE_SLACK_BYTES + carried
     return source.size + (RETAG_SLACK_BYTES if action == "retag" else 0)
 
 
