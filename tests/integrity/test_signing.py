@@ -15,6 +15,7 @@ from fonoteca.ground.errors import FonotecaError, SignatureError
 from fonoteca.ground.programs import has_program, run_program
 from fonoteca.integrity import (
     RELEASE_NAMESPACE,
+    PublicKey,
     SignedDigest,
     SigningKey,
     check_serial,
@@ -246,3 +247,8 @@ def test_principal_that_would_change_the_meaning_of_allowed_signers_is_refused(k
 def test_trusted_comment_is_one_line(key: SigningKey) -> None:
     with pytest.raises(SignatureError):
         sign_digest(key, SignedDigest(), serial=1, name="a\nb")
+
+
+def test_a_key_number_that_begins_with_zero_is_shown_as_minisign_shows_it() -> None:
+    public = PublicKey(bytes(32), bytes.fromhex("6d5685f393d7670d"))
+    assert public.minisign_file.startswith("untrusted comment: minisign public key D67D793F385566D\n")

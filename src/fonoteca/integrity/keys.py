@@ -46,8 +46,9 @@ class PublicKey(msgspec.Struct, frozen=True):
 
     @property
     def minisign_file(self) -> str:
-        """The content of minisign.pub. minisign shows the number backwards."""
-        return f"untrusted comment: minisign public key {self.minisign_id[::-1].hex().upper()}\n{self.minisign_text}\n"
+        """The content of minisign.pub. minisign shows the number backwards, without leading zeros."""
+        number = int.from_bytes(self.minisign_id, "little")
+        return f"untrusted comment: minisign public key {number:X}\n{self.minisign_text}\n"
 
     @property
     def ssh_text(self) -> str:
