@@ -1,0 +1,1 @@
+"""Recordings that are the same, joined by evidence."""

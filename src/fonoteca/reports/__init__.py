@@ -1,0 +1,1 @@
+"""Statistics and pictures: one SVG writer for all of them."""
