@@ -1,8 +1,11 @@
-"""Lines of plain or Zstandard-compressed files, streaming, with bounded memory."""
+"""Lines of plain or compressed files, streaming, with bounded memory."""
 
 from __future__ import annotations
 
+import gzip
 import io
+import lzma
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +16,8 @@ from fonoteca.ground.errors import translate_os_errors
 
 LONGEST_LINE = 64 << 20
 _ZSTD_SUFFIXES = (".zst", ".zstd")
+DAMAGE = (zstd.ZstdError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+"""What decompressing a file that is damaged or cut raises."""
 
 
 class Line:
@@ -29,7 +34,7 @@ class Line:
 class _Decompressed(io.RawIOBase):
     """Gives what could be decompressed before it raises for what follows; filling a larger buffer at once would lose it."""
 
-    def __init__(self, file: zstd.ZstdFile) -> None:
+    def __init__(self, file: zstd.ZstdFile | gzip.GzipFile | lzma.LZMAFile) -> None:
         self._file = file
 
     def readable(self) -> bool:
@@ -38,7 +43,7 @@ class _Decompressed(io.RawIOBase):
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         """One step of the decompressor."""
-        piece = self._file.read1(len(buffer))
+        piece = self._file.read1(min(len(buffer), 1 << 17))
         buffer[: len(piece)] = piece
         return len(piece)
 
@@ -49,10 +54,15 @@ class _Decompressed(io.RawIOBase):
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """`path` to read, decompressed across all frames where its name ends in .zst or .zstd."""
+    """`path` to read, decompressed across all frames where its name ends in .zst, .zstd, .gz or .xz."""
+    name = path.name.lower()
     with translate_os_errors(path):
-        if path.name.lower().endswith(_ZSTD_SUFFIXES):
+        if name.endswith(_ZSTD_SUFFIXES):
             return io.BufferedReader(_Decompressed(zstd.ZstdFile(path)), 1 << 17)
+        if name.endswith(".gz"):
+            return io.BufferedReader(_Decompressed(gzip.GzipFile(path)), 1 << 17)
+        if name.endswith(".xz"):
+            return io.BufferedReader(_Decompressed(lzma.LZMAFile(path)), 1 << 17)
         return path.open("rb")
 
 
@@ -70,7 +80,7 @@ def read_lines(file: BinaryIO, longest: int = LONGEST_LINE) -> Iterator[Line]:
                 _skip_line(file)
                 yield Line(number, b"", f"the line has more than {longest:,} bytes")
                 continue
-        except (zstd.ZstdError, EOFError) as error:
+        except DAMAGE as error:
             yield Line(number, b"", f"the compressed file is damaged or cut here: {error}")
             return
         if not content:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from fonoteca.catalogue.field_names import suggest_field
 from fonoteca.catalogue.identifiers import parse_mbid
 from fonoteca.catalogue.isrc import parse_isrc, parse_isrcs
 from fonoteca.catalogue.lines import Line, open_bytes, read_lines
@@ -40,10 +41,13 @@ Number = int | None | UnsetType
 Score = float | None | UnsetType
 
 
-class MetadataRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class MetadataRow(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="record", tag="track"
+):
     """One line of metadata: keys that say which track, and the fields to set. Left out: unchanged; null: taken away.
 
-    `rights` is a statement (URI, SPDX id or name of a licence). `line` is the line's number, no part of the file's schema.
+    `rights` is a statement (URI, SPDX id or name of a licence). `extra` is an object that the catalogue only keeps as a source
+    record. `line` is the line's number, no part of the file's schema.
     """
 
     path: str | None = None
@@ -73,15 +77,16 @@ class MetadataRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     followers: Number = UNSET
     rights: Text = UNSET
     attribution: Text = UNSET
+    extra: dict[str, msgspec.Raw] | UnsetType = UNSET
     line: int = 0
 
     def changes(self) -> dict[str, Any]:
         """The fields of a TrackRecord that this row sets, without `rights`."""
-        skipped = {*KEY_COLUMNS, "line", "rights"}
-        given = ((name, getattr(self, name)) for name in self.__struct_fields__ if name not in skipped)
+        given = ((name, getattr(self, name)) for name in VALUE_FIELDS)
         return {name: value for name, value in given if value is not UNSET}
 
 
+VALUE_FIELDS = tuple(name for name in MetadataRow.__struct_fields__ if name not in (*KEY_COLUMNS, "rights", "extra", "line"))
 _DECODER = msgspec.json.Decoder(MetadataRow)
 
 
@@ -185,30 +190,45 @@ def _metadata_row(path: Path, number: int, content: bytes) -> Iterator[MetadataR
     try:
         row = _DECODER.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        yield _bad_row(path, number, f"{error}"[:300])
+        yield _bad_row(path, number, suggest_field(f"{error}"[:300], MetadataRow))
         return
-    fault = _fault(row)
+    fault = fault_of_track(row)
     if fault:
         yield _bad_row(path, number, fault)
         return
-    good, bad = parse_isrcs(() if row.isrcs is UNSET else row.isrcs)
+    row, bad = settle_track(row, number)
     for value in bad:
         yield Finding("bad-isrc", str(path), f"line {number}: {value[:80]!r} is no ISRC")
+    yield row
+
+
+def settle_track(row: MetadataRow, number: int) -> tuple[MetadataRow, tuple[str, ...]]:
+    """The row with its line number and its ISRCs and MBID in their plain forms, and the values of `isrcs` that are none."""
+    good, bad = parse_isrcs(() if row.isrcs is UNSET else row.isrcs)
     isrc = parse_isrc(row.isrc) if row.isrc else None
     mbid = parse_mbid(row.mbid) if row.mbid else None
     isrcs: Texts = UNSET if row.isrcs is UNSET else good
-    yield msgspec.structs.replace(row, line=number, isrc=isrc, mbid=mbid, isrcs=isrcs)
+    return msgspec.structs.replace(row, line=number, isrc=isrc, mbid=mbid, isrcs=isrcs), bad
 
 
-def _fault(row: MetadataRow) -> str | None:
+def fault_of_track(row: MetadataRow) -> str | None:
+    """Why the row cannot be used; None where it can."""
     keys = (row.path, row.id, row.isrc and parse_isrc(row.isrc), row.mbid and parse_mbid(row.mbid))
     if not any(keys) and not row.changes() and row.rights is UNSET:
         return "no key and no field"
-    for name in ("popularity", "artist_popularity", "album_popularity"):
+    return fault_of_numbers(row, ("popularity", "artist_popularity", "album_popularity"), _COUNTS)
+
+
+_COUNTS = ("disc", "number", "duration_ms", "plays", "followers")
+
+
+def fault_of_numbers(row: msgspec.Struct, scores: tuple[str, ...], counts: tuple[str, ...]) -> str | None:
+    """Which score is not within 0 to 100, or which count is not within 0 to 2^63; None where all are."""
+    for name in scores:
         value = getattr(row, name)
         if value not in (UNSET, None) and not 0 <= value <= 100:
             return f"{name} is {value}; it runs from 0 to 100"
-    for name in ("disc", "number", "duration_ms", "plays", "followers"):
+    for name in counts:
         value = getattr(row, name)
         if value not in (UNSET, None) and not 0 <= value < 2**63:
             return f"{name} is {value}; it is a whole number of 0 or more"
