@@ -1,4 +1,4 @@
-"""Metadata files of containers: a line for each record, of which those about recordings say something of a track; docs/formats/records.md."""
+"""Metadata files of containers: of their records those about recordings say something of a track; docs/formats/records.md."""
 
 from __future__ import annotations
 

@@ -7,20 +7,20 @@ on two releases stands twice, joined by its recording MBID. A recording adds wha
 from __future__ import annotations
 
 import hashlib
-import io
 import lzma
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
 from fonoteca.catalogue.identifiers import parse_mbid, track_id_of
 from fonoteca.catalogue.import_lines import lines_after
-from fonoteca.catalogue.import_records import BadRowError, ImportLine, bad_line, convert_row, settle_row
+from fonoteca.catalogue.import_records import BadRowError, ImportLine, ImportRow, bad_line, convert_row, settle_row
 from fonoteca.catalogue.lines import Line, open_bytes, read_lines
 from fonoteca.ground.errors import FormatError, UsageError, translate_os_errors
+from fonoteca.ground.findings import Finding
 
 KINDS = ("artist", "release", "recording")
 Values = dict[str, Any]
@@ -66,8 +66,7 @@ def _lines_of_archive(path: Path, after: int) -> Iterator[Line]:
 def _lines_of_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[Line]:
     content = archive.extractfile(member)
     assert content is not None
-    file: BinaryIO = io.BufferedReader(content, 1 << 17)  # type: ignore[arg-type,assignment]
-    return read_lines(file)
+    return read_lines(cast(BinaryIO, content))
 
 
 def _read_line(path: Path, number: int, content: bytes) -> ImportLine:
@@ -79,7 +78,8 @@ def _read_line(path: Path, number: int, content: bytes) -> ImportLine:
         return bad_line(path, number, f"no MusicBrainz record: {error}"[:300], content)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return bad_line(path, number, f"no MusicBrainz record as it is known: {type(error).__name__} {error}"[:300], content)
-    rows, notes = [], []
+    rows: list[ImportRow] = []
+    notes: list[Finding] = []
     for one in values:
         try:
             row, more = settle_row(convert_row({name: value for name, value in one.items() if value not in (None, "", [])}), number, path)

@@ -1,10 +1,10 @@
-"""The one record schema of `catalogue import`: what a line says of a track, an artist, an album, a playlist or a sound; docs/formats/metadata.md."""
+"""The one record schema of `catalogue import`: what a line says of a track, artist, album, playlist or sound; docs/formats/metadata.md."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -125,13 +125,13 @@ def decode_row(content: bytes) -> ImportRow:
     try:
         try:
             row: ImportRow = decoder.decode(content)
+            return row
         except msgspec.ValidationError as error:
             if decoder is _TRACK or "missing required field `record`" not in str(error):
                 raise
-            row = _TRACK.decode(content)
+            return _TRACK.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRowError(suggest_field(f"{error}"[:300], *_meant(content))) from error
-    return row
 
 
 def _meant(content: bytes) -> Iterable[type[msgspec.Struct]]:
@@ -149,14 +149,14 @@ def convert_row(values: dict[str, Any]) -> ImportRow:
     if record not in ROWS:
         raise BadRowError(f"record is {str(record)[:80]!r}; it is one of {', '.join(ROWS)}")
     try:
-        row: ImportRow = msgspec.convert({**values, "record": record}, ROWS[record])
+        row = msgspec.convert({**values, "record": record}, ROWS[record])
     except (msgspec.ValidationError, RecursionError) as error:
         raise BadRowError(suggest_field(f"{error}"[:300], ROWS[record])) from error
-    return row
+    return cast(ImportRow, row)
 
 
 def settle_row(row: ImportRow, number: int, path: Path) -> tuple[ImportRow, tuple[Finding, ...]]:
-    """The row with its line number and its keys in their plain forms, and notes on what was left out. BadRowError where it cannot be used."""
+    """The row with its line number and its keys in their plain forms, and what was left out of it. BadRowError where it cannot be used."""
     if isinstance(row, MetadataRow):
         if fault := fault_of_track(row):
             raise BadRowError(fault)
@@ -167,7 +167,8 @@ def settle_row(row: ImportRow, number: int, path: Path) -> tuple[ImportRow, tupl
     changes: dict[str, Any] = {"line": number}
     if isinstance(row, ArtistRow | AlbumRow) and row.mbid is not None:
         changes["mbid"] = parse_mbid(row.mbid)
-    return msgspec.structs.replace(row, **changes), ()
+    settled: ImportRow = msgspec.structs.replace(row, **changes)
+    return settled, ()
 
 
 def _fault(row: ArtistRow | AlbumRow | PlaylistRow | FeaturesRow) -> str | None:

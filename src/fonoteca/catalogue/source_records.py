@@ -1,0 +1,170 @@
+"""sources.sqlite3: what each source said, line for line, in compressed groups; docs/formats/source-records.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from backports import zstd
+
+from fonoteca.catalogue.names import clean_text
+from fonoteca.catalogue.statements import Statements
+from fonoteca.ground.database import close_database, open_database
+from fonoteca.ground.errors import DatabaseError
+
+SOURCES = "sources.sqlite3"
+APPLICATION_ID = 0x464E4353  # "FNCS"
+RECORDS_A_GROUP = 64
+_PLACE_BITS = 6
+_LEVEL = 9
+_SAMPLES, _DICTIONARY_BYTES = 4_096, 64 << 10
+_FEWEST_SAMPLES = 256  # a dictionary of fewer lines costs more than it saves
+
+MIGRATIONS = ("""
+CREATE TABLE sources (source INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dictionary BLOB) STRICT;
+CREATE TABLE record_groups (
+  record_group INTEGER PRIMARY KEY, source INTEGER NOT NULL REFERENCES sources, has_dictionary INTEGER NOT NULL, content BLOB NOT NULL
+) STRICT;
+CREATE TABLE source_records (id TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (id, record)) STRICT, WITHOUT ROWID;
+CREATE TABLE foreign_ids (
+  source INTEGER NOT NULL REFERENCES sources, foreign_id TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (source, foreign_id)
+) STRICT, WITHOUT ROWID;
+CREATE VIEW where_records_lie AS
+SELECT k.id, s.name AS source, g.record_group, k.record & 63 AS place, length(g.content) AS compressed_bytes
+FROM source_records k JOIN record_groups g ON g.record_group = k.record >> 6 JOIN sources s USING (source);
+""",)  # fmt: skip
+
+
+class SourceRecord(msgspec.Struct, frozen=True):
+    """What one source said of a thing: a JSON object, byte for byte as its line was."""
+
+    source: str
+    content: bytes
+
+
+class SourceRecords:
+    """The open file. Writing calls belong in a `transaction()`; DatabaseError where the file is damaged or newer."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._sql = Statements(open_database(path, APPLICATION_ID, MIGRATIONS, read_only=read_only), path)
+        self._lines = lru_cache(maxsize=64)(self._read_group)
+        self._dictionaries: dict[int, zstd.ZstdDict | None] = {}
+
+    def close(self) -> None:
+        """Close the file; repeated calls are harmless."""
+        close_database(self._sql.connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All that is written inside, or nothing of it."""
+        return self._sql.transaction()
+
+    def put(self, source: str, records: Iterable[tuple[Sequence[str], bytes]]) -> int:
+        """Keep each line under the ids of the things it speaks of; gives how many were new.
+
+        Idempotent: a line that this source is known to have said of the first of its ids is not kept again.
+        """
+        with self.transaction():
+            number = self._source(source)
+            new = ((ids, content) for ids, content in records if ids and not self._is_known(number, ids[0], content))
+            kept = 0
+            while group := list(islice(new, RECORDS_A_GROUP)):
+                kept += len(group)
+                self._put_group(number, group)
+        return kept
+
+    def prepare(self, source: str, lines: Sequence[bytes]) -> None:
+        """Train the source's dictionary from its first lines; a source that has one keeps it."""
+        with self.transaction():
+            number = self._source(source)
+            sample = [line for line in lines[:_SAMPLES] if line]
+            if len(sample) < _FEWEST_SAMPLES or self._sql.value("SELECT 1 FROM record_groups WHERE source = ?", (number,)):
+                return
+            try:
+                trained = zstd.train_dict(sample, min(_DICTIONARY_BYTES, max(1_024, sum(map(len, sample)) // 16)))
+            except zstd.ZstdError:  # lines that are all alike, or all too short: nothing can be learnt from them
+                return
+            self._sql.run("UPDATE sources SET dictionary = ? WHERE source = ?", (trained.dict_content, number))
+            self._dictionaries.pop(number, None)
+
+    def records_of(self, id: str) -> list[SourceRecord]:
+        """What every source said of this public id, in the order in which it came."""
+        query = (
+            "SELECT s.name, k.record FROM source_records k JOIN record_groups g ON g.record_group = k.record >> 6 "
+            "JOIN sources s USING (source) WHERE k.id = ? ORDER BY k.record"
+        )
+        return [SourceRecord(name, self._line(record)) for name, record in self._sql.rows(query, (clean_text(id),))]
+
+    def lines_of(self, source: str) -> Iterator[bytes]:
+        """All that a source said, in the order in which it came; streams."""
+        query = "SELECT record_group FROM record_groups JOIN sources USING (source) WHERE name = ? ORDER BY record_group"
+        for (group,) in self._sql.rows(query, (source,)):
+            yield from self._read_group(group)
+
+    def put_foreign_ids(self, source: str, pairs: Iterable[tuple[str, str]]) -> None:
+        """Remember which track a source means by an id of its own."""
+        with self.transaction():
+            number = self._source(source)
+            rows = [(number, clean_text(foreign), id) for foreign, id in pairs]
+            self._sql.run_many("INSERT OR REPLACE INTO foreign_ids VALUES (?, ?, ?)", rows)
+
+    def find_foreign(self, source: str, foreign_id: str) -> str | None:
+        """The track that a source means by an id of its own; None where it never said."""
+        query = "SELECT id FROM foreign_ids JOIN sources USING (source) WHERE name = ? AND foreign_id = ?"
+        found: str | None = self._sql.value(query, (source, clean_text(foreign_id)))
+        return found
+
+    def _source(self, name: str) -> int:
+        found = self._sql.value("SELECT source FROM sources WHERE name = ?", (clean_text(name),))
+        if found is None:
+            found = self._sql.value("INSERT INTO sources (name) VALUES (?) RETURNING source", (clean_text(name),))
+        return int(found)
+
+    def _is_known(self, source: int, id: str, content: bytes) -> bool:
+        query = "SELECT record FROM source_records WHERE id = ?"
+        known = [record for (record,) in self._sql.rows(query, (id,))]
+        return any(self._source_of(record) == source and self._line(record) == content for record in known)
+
+    def _source_of(self, record: int) -> int:
+        return int(self._sql.value("SELECT source FROM record_groups WHERE record_group = ?", (record >> _PLACE_BITS,)))
+
+    def _put_group(self, source: int, group: list[tuple[Sequence[str], bytes]]) -> None:
+        dictionary = self._dictionary(source)
+        content = zstd.compress(b"\n".join(line for _, line in group), _LEVEL, zstd_dict=dictionary)
+        insert = "INSERT INTO record_groups (source, has_dictionary, content) VALUES (?, ?, ?) RETURNING record_group"
+        number = self._sql.value(insert, (source, dictionary is not None, content))
+        keys = [(id, number << _PLACE_BITS | place) for place, (ids, _) in enumerate(group) for id in ids]
+        self._sql.run_many("INSERT OR IGNORE INTO source_records VALUES (?, ?)", keys)
+
+    def _dictionary(self, source: int) -> zstd.ZstdDict | None:
+        if source not in self._dictionaries:
+            content = self._sql.value("SELECT dictionary FROM sources WHERE source = ?", (source,))
+            self._dictionaries[source] = None if content is None else zstd.ZstdDict(content)
+        return self._dictionaries[source]
+
+    def _line(self, record: int) -> bytes:
+        return self._lines(record >> _PLACE_BITS)[record & (RECORDS_A_GROUP - 1)]
+
+    def _read_group(self, group: int) -> list[bytes]:
+        found = self._sql.row("SELECT source, has_dictionary, content FROM record_groups WHERE record_group = ?", (group,))
+        if found is None:
+            raise DatabaseError(f"{self.path}: group {group} is not there", "Restore the file from a copy, or import the source again.")
+        source, has_dictionary, content = found
+        try:
+            return zstd.decompress(content, zstd_dict=self._dictionary(source) if has_dictionary else None).split(b"\n")
+        except zstd.ZstdError as error:
+            raise DatabaseError(
+                f"{self.path}: group {group} is damaged: {error}", "Restore the file from a copy, or import the source again."
+            ) from error
