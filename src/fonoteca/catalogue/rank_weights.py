@@ -73,13 +73,17 @@ def weights_of(ranks: npt.ArrayLike) -> Whole:
     return found
 
 
+def blocks_between(first: int, count: int, leading: int = LEADING) -> tuple[Whole, Whole]:
+    """The blocks of `count` ranks (at least one) from `first` on, and the place among them where each block begins."""
+    blocks = np.arange(int(block_of(first, leading)), int(block_of(first + count - 1, leading)) + 1)
+    starts = np.array([max(0, block_start(int(block), leading) - first) for block in blocks], dtype=np.int64)
+    return blocks, starts
+
+
 def weights_between(first: int, count: int) -> Whole:
-    """The weights of `count` ranks from `first` on; faster than one by one."""
-    if not count:
-        return np.zeros(0, dtype=np.int64)
-    blocks = np.arange(int(block_of(first)), int(block_of(first + count - 1)) + 2)
-    edges = np.clip([block_start(int(block)) for block in blocks], first, first + count)
-    found: Whole = np.repeat(block_weights(first + count)[blocks[:-1]], np.diff(edges))
+    """The weights of `count` ranks (at least one) from `first` on; faster than one by one."""
+    blocks, starts = blocks_between(first, count)
+    found: Whole = np.repeat(block_weights(first + count)[blocks], np.diff(np.append(starts, count)))
     return found
 
 

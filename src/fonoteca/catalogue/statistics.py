@@ -34,8 +34,8 @@ SELECT t.track, coalesce(t.popularity, -1), coalesce(t.duration_ms, -1), coalesc
 FROM main.tracks t LEFT JOIN main.albums b USING (album) ORDER BY {order}
 """
 _TRACK_COLUMNS = ("track", "popularity", "duration_ms", "explicit", "isrc_number", "state", "rights", "plays", "album", "label")
-_RANKED = """t.popularity IS NULL, t.popularity DESC, b.popularity IS NULL, b.popularity DESC, b.album IS NULL, b.id, t.disc IS NULL, t.disc,
-  t.number IS NULL, t.number, t.id"""
+_RANKED = """t.popularity IS NULL, t.popularity DESC, b.popularity IS NULL, b.popularity DESC, b.album IS NULL, b.id,
+  t.disc IS NULL, t.disc, t.number IS NULL, t.number, t.id"""
 # the edition moves a date that all tracks of an album share to the album
 _ALBUMS = """
 SELECT coalesce(b.date, (SELECT CASE WHEN count(DISTINCT t.date) = 1 AND count(t.date) = count(*) THEN max(t.date) END

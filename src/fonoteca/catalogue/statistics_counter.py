@@ -1,4 +1,4 @@
-"""Counts a catalogue column by column, in whole numbers, as its rows go by; a builder of 256 million tracks and SQL feed the same counter."""
+"""Counts a catalogue column by column, in whole numbers, as its rows go by, for SQL and for a builder of 256 million tracks alike."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from fonoteca.catalogue.histograms import Histogram, RunCounter
 from fonoteca.catalogue.isrc_numbers import COUNTRIES, PER_COUNTRY
-from fonoteca.catalogue.rank_weights import Whole, as_whole, block_of, block_start, weights_between, weights_of
+from fonoteca.catalogue.rank_weights import Whole, as_whole, block_of, block_start, blocks_between, weights_between, weights_of
 from fonoteca.catalogue.schema import STATES
 
 UNKNOWN = -1
@@ -26,6 +27,8 @@ SIZE_CEILING = 1 << 34
 
 MEASURES = ("number", "held", "counted", "plays", "plays_by_rank", "duration_ms", "held_ms", "bytes")
 _RANK_DIGITS = 4  # eight buckets for each doubling of the rank
+_PIECE = 1 << 15  # rows that a processor's cache holds
+_MISSING = {"duration_ms": -1, "explicit": -1, "isrc_number": -1, "state": 0, "rights": 0, "plays": -1, "album": 0, "label": 0}
 _HELD = STATES.index("held")
 Columns = Mapping[str, Any]
 NameOf = Callable[[str, int], str | None]
@@ -46,44 +49,6 @@ class StatisticsRow(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: int = 0
     held_ms: int = 0
     bytes: int = 0
-
-
-class Histogram:
-    """Exact sums by bucket for some of MEASURES; buckets run from −1 (unknown) and grow as they come."""
-
-    def __init__(self, measures: tuple[str, ...] = ("number",)) -> None:
-        self.sums: dict[str, Whole] = {measure: np.zeros(64, dtype=np.int64) for measure in measures}
-
-    def add(self, buckets: Whole, values: Mapping[str, Whole | None]) -> None:
-        """Count values into buckets: `number` counts rows, other measures add up `values` (each at most 2^50)."""
-        places = buckets + 1
-        size = int(places.max(initial=-1)) + 1
-        for measure, sums in self.sums.items():
-            amounts = values[measure]
-            if amounts is None or amounts.any():
-                self.sums[measure] = _added(sums, _sum_by_place(places, amounts, size))
-
-    def filled(self) -> Iterator[tuple[int, dict[str, int]]]:
-        """Buckets in which there is anything, in order, with their sums."""
-        for place in np.flatnonzero(self.sums["number"]).tolist():
-            yield place - 1, {measure: int(sums[place]) if place < len(sums) else 0 for measure, sums in self.sums.items()}
-
-
-def _added(sums: Whole, more: Whole) -> Whole:
-    if len(more) > len(sums):
-        sums = np.concatenate([sums, np.zeros(max(len(more), 2 * len(sums)) - len(sums), dtype=np.int64)])
-    sums[: len(more)] += more
-    return sums
-
-
-def _sum_by_place(places: Whole, values: Whole | None, size: int) -> Whole:
-    """Sums of whole numbers by place. bincount adds floats, exact to 2^53: large numbers go in two halves."""
-    if values is None:
-        return np.bincount(places, minlength=size)
-    if not len(values) or int(values.max()) * len(values) < 1 << 53:
-        return np.bincount(places, weights=values, minlength=size).astype(np.int64)
-    low = np.bincount(places, weights=values & 0x3FFFFFF, minlength=size).astype(np.int64)
-    return (np.bincount(places, weights=values >> 26, minlength=size).astype(np.int64) << 26) + low
 
 
 class StatisticsCounter:
@@ -108,55 +73,58 @@ class StatisticsCounter:
         self._years = Histogram()
         self._album_sizes = np.zeros(1, dtype=np.int64)
         self._popularity_starts: list[tuple[int, int]] = []  # (first rank, class), as they come
-        self._isrcs = _RunCounter()
+        self._isrcs = RunCounter()
 
     def add_tracks(self, columns: Columns) -> None:
         """The next tracks in rank order: popularity, duration_ms, explicit, isrc_number, state, rights, plays, album, label."""
-        classes = _popularity_classes(columns["popularity"])
+        given = {name: as_whole(columns[name], missing) for name, missing in _MISSING.items()}
+        given["popularity"] = _popularity_classes(columns["popularity"])
+        for start in range(0, len(given["popularity"]), _PIECE):
+            self._add_piece({name: column[start : start + _PIECE] for name, column in given.items()})
+
+    def _add_piece(self, columns: dict[str, Whole]) -> None:
+        classes, duration, plays = columns["popularity"], columns["duration_ms"], columns["plays"]
         count = len(classes)
-        if not count:
-            return
         first, self._rank = self._rank + 1, self._rank + count
         self._totals["tracks"] += count
-        duration, plays = as_whole(columns["duration_ms"]), as_whole(columns["plays"])
-        is_held, length = as_whole(columns["state"]) == _HELD, np.clip(duration, 0, DURATION_CEILING)
+        is_held, length = columns["state"] == _HELD, np.clip(duration, 0, DURATION_CEILING)
         values: dict[str, Whole | None] = {
             "number": None, "held": is_held.astype(np.int64), "counted": (plays >= 0).astype(np.int64),
             "plays": np.clip(plays, 0, PLAYS_CEILING), "plays_by_rank": weights_between(first, count), "duration_ms": length,
             "held_ms": length * is_held,
         }  # fmt: skip
-        self._note_classes(classes, first)
-        self._popularity.add(classes, values)
-        self._ranks.add(block_of(np.arange(first, first + count), _RANK_DIGITS), values)
-        for name, buckets in self._buckets_of(columns, duration).items():
+        starts = np.append(0, np.flatnonzero(np.diff(classes)) + 1)
+        self._note_classes(classes[starts], first + starts)
+        self._popularity.add_runs(classes[starts], starts, values, count)
+        self._ranks.add_runs(*blocks_between(first, count, _RANK_DIGITS), values, count)
+        for name, buckets in self._buckets_of(columns).items():
             self._of_tracks[name].add(buckets, values)
-        self._count_albums(as_whole(columns["album"], 0))
+        self._count_albums(columns["album"])
 
-    def _buckets_of(self, columns: Columns, duration: Whole) -> dict[str, Whole]:
-        isrc, label = as_whole(columns["isrc_number"]), as_whole(columns["label"], 0)
+    def _buckets_of(self, columns: dict[str, Whole]) -> dict[str, Whole]:
+        label = columns["label"]
         if self._album_labels is not None:
-            label = np.where(label > 0, label, self._album_labels[np.maximum(as_whole(columns["album"], 0), 0)])
+            label = np.where(label > 0, label, self._album_labels[columns["album"]])
         return {
-            "duration": np.clip(duration // 1000, UNKNOWN, LAST_SECOND),
-            "explicit": np.clip(as_whole(columns["explicit"]), UNKNOWN, 1),
-            "country": isrc // PER_COUNTRY,
-            "rights": np.maximum(as_whole(columns["rights"], 0), 0),
-            "status": as_whole(columns["state"]),
-            "label": np.maximum(label, 0),
+            "duration": np.clip(columns["duration_ms"] // 1000, UNKNOWN, LAST_SECOND),
+            "explicit": np.clip(columns["explicit"], UNKNOWN, 1),
+            "country": columns["isrc_number"] // PER_COUNTRY,
+            "rights": columns["rights"],
+            "status": columns["state"],
+            "label": label,
         }
 
-    def _note_classes(self, classes: Whole, first: int) -> None:
-        for place in (0, *(np.flatnonzero(np.diff(classes)) + 1).tolist()):
-            found = int(classes[place])
+    def _note_classes(self, classes: Whole, ranks: Whole) -> None:
+        for found, rank in zip(classes.tolist(), ranks.tolist(), strict=True):
             if not self._popularity_starts or self._popularity_starts[-1][1] != found:
-                self._popularity_starts.append((first + place, found))
+                self._popularity_starts.append((rank, found))
 
     def _count_albums(self, albums: Whole) -> None:
         highest = int(albums.max(initial=0))
         if highest >= len(self._album_sizes):
             more = max(highest + 1, 2 * len(self._album_sizes)) - len(self._album_sizes)
             self._album_sizes = np.concatenate([self._album_sizes, np.zeros(more, dtype=np.int64)])
-        np.add.at(self._album_sizes, np.maximum(albums, 0), 1)
+        np.add.at(self._album_sizes, albums, 1)
 
     def add_albums(self, columns: Columns) -> None:
         """Albums in any order: date, as text (only its first four characters count)."""
@@ -248,8 +216,9 @@ def year_of(date: str) -> int:
 def _rows(report: str, histogram: Histogram, of_bytes: Histogram | None = None) -> Iterator[StatisticsRow]:
     sizes = {} if of_bytes is None else {bucket: sums["bytes"] for bucket, sums in of_bytes.filled()}
     for bucket, sums in histogram.filled():
-        size = {"bytes": sizes[bucket]} if bucket in sizes else {}
-        yield StatisticsRow(report=report, bucket=block_start(bucket, _RANK_DIGITS) if report == "rank" else bucket, **sums, **size)
+        start = block_start(bucket, _RANK_DIGITS) if report == "rank" else bucket
+        amounts: dict[str, Any] = sums | {"bytes": sums.get("bytes", sizes.get(bucket, 0))}
+        yield StatisticsRow(report=report, bucket=start, **amounts)
 
 
 def _most(rows: list[StatisticsRow]) -> Iterator[StatisticsRow]:
@@ -276,38 +245,3 @@ def _named(row: StatisticsRow, name_of: NameOf) -> StatisticsRow:
     elif row.report in _NAMED_BY and row.bucket > 0:
         name = name_of(_NAMED_BY[row.report], row.bucket)
     return row if name == row.name else msgspec.structs.replace(row, name=name)
-
-
-class _RunCounter:
-    """How many ISRCs stand on how many tracks, from a sorted stream."""
-
-    def __init__(self) -> None:
-        self._counts = np.zeros(0, dtype=np.int64)
-        self._further: Whole = np.zeros(0, dtype=np.int64)
-        self._carried: Whole = np.zeros(0, dtype=np.int64)
-
-    def add_further(self, numbers: Whole) -> None:
-        self._further = np.sort(np.concatenate([self._further, numbers]))
-
-    def add(self, numbers: Whole) -> None:
-        numbers = np.concatenate([self._carried, numbers])
-        if len(numbers):
-            whole = int(np.searchsorted(numbers, numbers[-1]))
-            self._count(numbers[:whole], numbers[-1])
-            self._carried = numbers[whole:]
-
-    def finish(self) -> Whole:
-        """ISRCs by how many tracks carry them."""
-        self._count(self._carried, None)
-        self._carried = self._carried[:0]
-        return self._counts
-
-    def _count(self, numbers: Whole, before: int | None) -> None:
-        end = len(self._further) if before is None else int(np.searchsorted(self._further, before))
-        if end:
-            numbers, self._further = np.sort(np.concatenate([numbers, self._further[:end]])), self._further[end:]
-        if len(numbers):
-            starts = np.flatnonzero(np.concatenate([[True], numbers[1:] != numbers[:-1]]))
-            lengths = np.diff(np.concatenate([starts, [len(numbers)]]))
-            counted = np.bincount(lengths)
-            self._counts = _added(self._counts, counted) if len(self._counts) else counted.astype(np.int64)
