@@ -7,18 +7,21 @@ from fonoteca.catalogue.identifiers import album_id_of, artist_id_of, is_public_
 from fonoteca.catalogue.isrc import parse_isrc, parse_isrcs
 from fonoteca.catalogue.planner import ClassCounter, PlanRow, TrackClass, compare_tiers, is_above_rate, plan_each_tier, plan_tiers
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100, ScoreRange, popularity_of_plays, second_score
-from fonoteca.catalogue.records import FileRow, RightsCount, RightsRow, SelectionRow, Tombstone, TrackRecord
+from fonoteca.catalogue.records import AlbumRecord, ArtistRecord, FileRow, Found, RightsCount, RightsRow, SelectionRow, Tombstone, TrackRecord
 from fonoteca.catalogue.scores import refresh_scores
 from fonoteca.catalogue.selection import Choice, choose_in_tail, choose_tier, is_tail
 from fonoteca.catalogue.tables import MetadataRow, PlaysRow, read_metadata, read_plays
 from fonoteca.catalogue.working import Catalogue
 
 __all__ = [
+    "AlbumRecord",
+    "ArtistRecord",
     "Catalogue",
     "Choice",
     "ClassCounter",
     "EditionCounts",
     "FileRow",
+    "Found",
     "MetadataRow",
     "NOT_PACKED",
     "PLAYS_AT_1",

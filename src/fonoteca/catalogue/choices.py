@@ -8,15 +8,17 @@ from typing import Any
 from fonoteca.catalogue.popularity import second_score
 from fonoteca.catalogue.reading import iterate_selection
 from fonoteca.catalogue.records import SelectionRow
+from fonoteca.catalogue.schema import STATES
 from fonoteca.catalogue.selection import Choice, choose_in_tail, choose_tier, is_tail, score_of
 from fonoteca.catalogue.statements import Statements
 from fonoteca.catalogue.working import Catalogue
 from fonoteca.ground.things import Tier
 
-_CANDIDATE = "t.status IN ('held', 'not-kept', 'unreadable') AND f.file IS NULL"
-_HELD_ISRCS = """
+_STATES = ", ".join(str(STATES.index(status)) for status in ("held", "not-kept", "unreadable"))
+_CANDIDATE = f"t.state IN ({_STATES}) AND f.track IS NULL"
+_HELD_ISRCS = f"""
 INSERT OR IGNORE INTO temp.taken SELECT i.isrc FROM tracks t JOIN track_isrcs i USING (track)
-WHERE t.status = 'held' AND EXISTS (SELECT 1 FROM files f WHERE f.track = t.track)
+WHERE t.state = {STATES.index("held")} AND EXISTS (SELECT 1 FROM files f WHERE f.track = t.track)
 """
 
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fonoteca.catalogue.records import RightsCount
+from fonoteca.catalogue.schema import STATES
 from fonoteca.catalogue.statements import Statements
 
 NOT_PACKED = "no container has a file of it yet"
 NOT_AS_IT_CAME = "may be published only as it came, and the file as it came is gone"
 HELD_BACK = "its container is held back until it can be issued again"
 
-_LEFT_OUT = """
+_LEFT_OUT = f"""
 SELECT CASE WHEN NOT p.may_publish THEN p.why WHEN NOT EXISTS (SELECT 1 FROM files f WHERE f.track = t.track) THEN ?1
     WHEN NOT p.may_change THEN ?2 ELSE ?3 END AS reason, count(*)
 FROM tracks t JOIN may_be_published p USING (track)
-WHERE t.status = 'held' AND (NOT p.may_publish OR NOT EXISTS (SELECT 1 FROM files f WHERE f.track = t.track AND f.is_public))
+WHERE t.state = {STATES.index("held")} AND (NOT p.may_publish
+    OR NOT EXISTS (SELECT 1 FROM files f JOIN containers c USING (container) WHERE f.track = t.track AND c.is_public))
 GROUP BY reason ORDER BY reason
 """
 
 _NOT_PUBLISHABLE = """
 SELECT c.name, CASE WHEN max(p.why = 'withdrawn') THEN 'a member was withdrawn' ELSE 'the rights of a member changed' END
 FROM files f JOIN may_be_published p USING (track) JOIN containers c USING (container)
-WHERE f.is_public AND (NOT p.may_publish OR (NOT p.may_change AND f.sha256 IS NOT f.source_sha256))
+WHERE c.is_public AND (NOT p.may_publish OR (NOT p.may_change AND f.sha256 IS NOT f.source_sha256))
 GROUP BY c.container ORDER BY c.name
 """
 
@@ -49,7 +51,8 @@ class CatalogueCounts:
 
     def counts_by_status(self) -> dict[str, int]:
         """Status → tracks, only statuses that occur, sorted."""
-        return dict(self.statements.rows("SELECT status, count(*) FROM tracks GROUP BY status ORDER BY status"))
+        counted = {STATES[state]: count for state, count in self.statements.rows("SELECT state, count(*) FROM tracks GROUP BY state")}
+        return dict(sorted(counted.items()))
 
     def counts_by_rights(self) -> list[RightsCount]:
         """Tracks by rights URI, most first."""

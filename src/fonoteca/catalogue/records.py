@@ -52,6 +52,49 @@ class TrackRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     duplicate_of: str | None = None
 
 
+class ArtistRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One artist as given by a source of its own; None and () mean that nothing was said.
+
+    Without an `id` it gets the one that tracks give it: from the MBID, else from the name. `country` is as given
+    (ISO 3166-1, two letters); `popularity` runs from 0 to 100.
+    """
+
+    name: str
+    id: str | None = None
+    mbid: str | None = None
+    sort_name: str | None = None
+    country: str | None = None
+    popularity: float | None = None
+    followers: int | None = None
+    aliases: tuple[str, ...] = ()
+    genres: tuple[str, ...] = ()
+
+
+class AlbumRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One album as given by a source of its own; None and () mean that nothing was said.
+
+    Without an `id` it gets the one that tracks give it, from MBID, barcode, title and artists. `artist_mbids` are in the
+    order of `artists` ("" where there is none), or empty; `barcode` is read back as twelve digits or more.
+    """
+
+    title: str | None = None
+    id: str | None = None
+    artists: tuple[str, ...] = ()
+    artist_mbids: tuple[str, ...] = ()
+    date: str | None = None
+    label: str | None = None
+    barcode: str | None = None
+    mbid: str | None = None
+    popularity: float | None = None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A thing that answers to what somebody typed; `id` is a public id, of a container its name."""
+
+    kind: Literal["track", "album", "artist", "container"]
+    id: str
+
+
 class FileRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One held file of a track: its name, where it lies and what it was made from. Hashes are lower-case hex, sizes bytes.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import get_args
 
 from fonoteca.catalogue.isrc_numbers import ISRC_TEXT
-from fonoteca.catalogue.schema_former import FORMER_MIGRATIONS
 from fonoteca.ground.things import Status
 
 APPLICATION_ID = 0x464E4354  # "FNCT"
@@ -234,7 +233,21 @@ CREATE INDEX files_by_source ON files (substr(source_sha256, 1, 4)) WHERE source
 
 WORKING_TABLES = """
 CREATE TABLE score_settings (plays_at_1 INTEGER NOT NULL, plays_at_100 INTEGER NOT NULL) STRICT;
+CREATE TABLE imports (
+  source TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, line INTEGER NOT NULL,
+  counts TEXT NOT NULL, is_done INTEGER NOT NULL, PRIMARY KEY (source, path)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE fingerprints (track INTEGER PRIMARY KEY REFERENCES tracks, duration_ms INTEGER NOT NULL, fingerprint BLOB NOT NULL) STRICT;
+CREATE TABLE recorded_artists (artist INTEGER PRIMARY KEY REFERENCES artists) STRICT;
+CREATE TABLE recorded_albums (album INTEGER PRIMARY KEY REFERENCES albums) STRICT;
 CREATE VIRTUAL TABLE track_search USING fts5(words, detail=none, tokenize='unicode61 remove_diacritics 2');
 """
-"""What only the working catalogue has."""
+"""What only the working catalogue has; `recorded_artists` and `recorded_albums` came with a record of their own, and stay without a track."""
+
+WORKING_SCHEMA = TABLES + VIEWS + WORKING_INDEXES + WORKING_TABLES
+"""All of a new working catalogue."""
+
+EDITION_TABLES = """
+CREATE TABLE edition (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+"""What only an edition has, beside its search and its statistics."""

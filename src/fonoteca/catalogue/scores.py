@@ -37,7 +37,7 @@ def refresh_scores(catalogue: Catalogue, plays_at_1: int, plays_at_100: int) -> 
 
 def _show_new_scores(sql: Statements) -> None:
     """A temporary view goes before the table of its name."""
-    columns = [row[0] for row in sql.rows("SELECT name FROM pragma_table_info('tracks', 'main')")]
+    columns = [row[0] for row in sql.rows("SELECT name FROM pragma_table_xinfo('tracks', 'main')")]
     listed = ", ".join(column for column in columns if column != "popularity")
     sql.run("DROP VIEW IF EXISTS temp.tracks")
     score = f"CASE WHEN {_COUNTED} THEN score_of_plays(plays) ELSE popularity END AS popularity"

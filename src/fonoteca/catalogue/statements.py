@@ -17,10 +17,19 @@ Bindings = Sequence[Any]
 class Statements:
     """A connection with its path; the rooms' SQL goes through here."""
 
-    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+    def __init__(self, connection: apsw.Connection, path: Path, *, is_edition: bool = False) -> None:
         self.connection = connection
         self.path = path
+        self.is_edition = is_edition
         self.after_rollback: Callable[[], None] = lambda: None
+
+    def id_is(self, column: str) -> str:
+        """The condition that a column of public ids is the first binding; editions keep an index of their first six characters."""
+        return f"substr({column}, 1, 6) = substr(?1, 1, 6) AND +{column} = ?1" if self.is_edition else f"{column} = ?1"
+
+    def hash_is(self, column: str) -> str:
+        """The condition that a column of hashes in `files` is the first binding; editions keep an index of their first four bytes."""
+        return f"substr({column}, 1, 4) = substr(?1, 1, 4) AND +{column} = ?1" if self.is_edition else f"{column} = ?1"
 
     def run(self, sql: str, bindings: Bindings = ()) -> None:
         """Carry out one statement that returns nothing."""

@@ -2,59 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from msgspec import UnsetType
 
-from fonoteca.catalogue.counts import CatalogueCounts
+from fonoteca.catalogue.catalogue_reading import CatalogueReader
+from fonoteca.catalogue.file_rows import FileRows
 from fonoteca.catalogue.identifiers import is_public_id, wanted_track_id_of
 from fonoteca.catalogue.names import check_number, check_score, clean_optional, clean_text
 from fonoteca.catalogue.popularity import COUNTED, PLAYS_AT_1, PLAYS_AT_100, popularity_of_plays
-from fonoteca.catalogue.reading import find_keyed_ids, find_track_ids, iterate_records, iterate_selection, read_record
-from fonoteca.catalogue.records import FileRow, RightsRow, RightsSource, SelectionRow, Tombstone, TrackRecord
-from fonoteca.catalogue.schema import APPLICATION_ID, MIGRATIONS
+from fonoteca.catalogue.migration import MIGRATIONS
+from fonoteca.catalogue.records import AlbumRecord, ArtistRecord, FileRow, RightsRow, RightsSource, Tombstone, TrackRecord
+from fonoteca.catalogue.schema import APPLICATION_ID, STATES, WORKING_SCHEMA
 from fonoteca.catalogue.statements import Statements
-from fonoteca.catalogue.tables import MetadataRow, PlaysRow
-from fonoteca.catalogue.writing import TrackWriter, changed_record
-from fonoteca.ground.database import close_database, open_database
-from fonoteca.ground.errors import FonotecaError, NotFoundError, UsageError
+from fonoteca.catalogue.tables import MetadataRow
+from fonoteca.catalogue.writing import LINK_TABLES, TrackWriter, changed_record, clean_record
+from fonoteca.ground.database import open_database
+from fonoteca.ground.errors import NotFoundError, UsageError
 from fonoteca.ground.things import Status
-
-_PUT_FILE = """
-INSERT INTO files (track, aacid, container, sha256, size, format, tier, is_derived, source_sha256, essence_sha256,
-  is_original_restorable, is_public) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (aacid) DO UPDATE SET track = excluded.track, container = excluded.container, sha256 = excluded.sha256,
-  size = excluded.size, format = excluded.format, tier = excluded.tier, is_derived = excluded.is_derived,
-  source_sha256 = excluded.source_sha256, essence_sha256 = excluded.essence_sha256,
-  is_original_restorable = excluded.is_original_restorable, is_public = excluded.is_public
-"""
-_FILES = """
-SELECT f.aacid, c.name, c.collection, lower(hex(f.sha256)), f.size, f.format, f.tier, f.is_derived, lower(hex(f.source_sha256)),
-  lower(hex(f.essence_sha256)), f.is_original_restorable, f.is_public, t.id
-FROM files f JOIN containers c USING (container) JOIN tracks t USING (track)
-"""
-
 
 _NAMES_OF_TRACK = {
     "artists": "SELECT artist FROM track_artists WHERE track = ? UNION SELECT artist FROM album_artists WHERE album = ?",
     "genres": "SELECT genre FROM track_genres WHERE track = ?",
     "pictures": "SELECT picture FROM track_pictures WHERE track = ?",
 }
+_ARTIST_IS_NAMED = " OR ".join(
+    f"EXISTS (SELECT 1 FROM {table} WHERE artist = ?1)" for table in ("tracks", "further_track_artists", "albums", "further_album_artists")
+)
 _DROP_UNUSED = {
-    "albums": """DELETE FROM albums WHERE album = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE album = ?1)""",
-    "labels": "DELETE FROM labels WHERE label = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE label = ?1)",
-    "artists": """DELETE FROM artists WHERE artist = ?1 AND NOT EXISTS (SELECT 1 FROM track_artists WHERE artist = ?1)
-        AND NOT EXISTS (SELECT 1 FROM album_artists WHERE artist = ?1)""",
-    "genres": "DELETE FROM genres WHERE genre = ?1 AND NOT EXISTS (SELECT 1 FROM track_genres WHERE genre = ?1)",
+    "further_album_artists": "DELETE FROM further_album_artists WHERE album = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE album = ?1)",
+    "recorded_albums": "DELETE FROM recorded_albums WHERE album = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE album = ?1)",
+    "albums": "DELETE FROM albums WHERE album = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE album = ?1)",
+    "labels": """DELETE FROM labels WHERE label = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE label = ?1)
+        AND NOT EXISTS (SELECT 1 FROM albums WHERE label = ?1)""",
+    "artist_aliases": f"DELETE FROM artist_aliases WHERE artist = ?1 AND NOT ({_ARTIST_IS_NAMED})",
+    "artist_genres": f"DELETE FROM artist_genres WHERE artist = ?1 AND NOT ({_ARTIST_IS_NAMED})",
+    "recorded_artists": f"DELETE FROM recorded_artists WHERE artist = ?1 AND NOT ({_ARTIST_IS_NAMED})",
+    "artists": f"DELETE FROM artists WHERE artist = ?1 AND NOT ({_ARTIST_IS_NAMED})",
+    "genres": """DELETE FROM genres WHERE genre = ?1 AND NOT EXISTS (SELECT 1 FROM track_genres WHERE genre = ?1)
+        AND NOT EXISTS (SELECT 1 FROM artist_genres WHERE genre = ?1)""",
     "pictures": "DELETE FROM pictures WHERE picture = ?1 AND NOT EXISTS (SELECT 1 FROM track_pictures WHERE picture = ?1)",
 }
 
 
-class Catalogue(CatalogueCounts):
+class Catalogue(CatalogueReader):
     """One open catalogue. Writing calls are atomic each; thousands of them belong in one `transaction()`.
 
     Nothing here is for use by two threads at once. DatabaseError where the file is damaged or newer.
@@ -62,8 +55,9 @@ class Catalogue(CatalogueCounts):
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self.statements = Statements(open_database(path, APPLICATION_ID, MIGRATIONS, read_only=read_only), path)
+        self.statements = Statements(open_database(path, APPLICATION_ID, MIGRATIONS, read_only=read_only, newest=WORKING_SCHEMA), path)
         self._writer = TrackWriter(self.statements)
+        self._files = FileRows(self.statements)
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -76,16 +70,6 @@ class Catalogue(CatalogueCounts):
         if not path.is_file():
             raise NotFoundError(f"there is no catalogue at {path}", "Make an archive with: fonoteca init DIR")
         return cls(path, read_only=read_only)
-
-    def close(self) -> None:
-        """Close the file; repeated calls are harmless."""
-        close_database(self.statements.connection)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
     def transaction(self) -> AbstractContextManager[None]:
         """All that is written inside, or nothing of it; inside another one it is part of that one."""
@@ -109,25 +93,30 @@ class Catalogue(CatalogueCounts):
         former = self.get_track(record.id) if fields else None
         return record if former is None else changed_record(record, {name: getattr(former, name) for name in fields})
 
-    def get_track(self, track_id: str) -> TrackRecord | None:
-        """The record of one public id, or None."""
-        return read_record(self.statements, track_id)
+    # artists, albums, retired ids
 
-    def iter_tracks(self, after: str | None = None) -> Iterator[TrackRecord]:
-        """Every record sorted by public id, from behind `after`; streams."""
-        return iterate_records(self.statements, after)
+    def put_artist(self, record: ArtistRecord) -> str:
+        """Insert or replace what is known of an artist beside his tracks; idempotent; gives the public id.
 
-    def find_tracks(self, text: str) -> list[str]:
-        """Sorted public ids that `text` names: id, AACID, ISRC, MBID, SHA-256 or exact title (NFC, case folded)."""
-        return find_track_ids(self.statements, text)
+        The name goes before what tracks call him, which they keep. Popularity and followers stay where the record has none.
+        """
+        with self.transaction():
+            artist = self._writer.put_artist(clean_record(record))
+            return str(self.statements.value("SELECT id FROM artists WHERE artist = ?", (artist,)))
 
-    def find_keyed(self, row: MetadataRow | PlaysRow) -> list[str]:
-        """Sorted public ids of the tracks with all of the row's keys but its path, which only the ledger knows; none without such a key."""
-        return find_keyed_ids(self.statements, row.id, row.isrc, row.mbid)
+    def put_album(self, record: AlbumRecord) -> str:
+        """Insert or replace what is known of an album beside its tracks; idempotent; gives the public id."""
+        with self.transaction():
+            album = self._writer.put_album(clean_record(record))
+            return str(self.statements.value("SELECT id FROM albums WHERE album = ?", (album,)))
 
-    def iter_selection(self) -> Iterator[SelectionRow]:
-        """The columns that planning needs, one row a track, sorted by public id; streams."""
-        return iterate_selection(self.statements)
+    def add_redirect(self, public_id: str, target: str, kind: str, why: str) -> None:
+        """From now on `target` stands for the retired `public_id`; `kind` is track, album or artist. UsageError for a circle."""
+        with self.transaction():
+            if self.resolve(target) == public_id:
+                raise UsageError(f"{target} is itself replaced by {public_id}", "Redirect the other one.")
+            row = (clean_text(public_id), clean_text(target), kind, clean_text(why))
+            self.statements.run("INSERT OR REPLACE INTO redirects VALUES (?, ?, ?, ?)", row)
 
     # metadata from elsewhere
 
@@ -186,11 +175,6 @@ class Catalogue(CatalogueCounts):
                 forget = "DELETE FROM provenance WHERE field = ? AND track = (SELECT track FROM tracks WHERE id = ?)"
                 self.statements.run_many(forget, [(field, track_id) for field in fields])
 
-    def provenance(self, track_id: str) -> dict[str, str]:
-        """Field → source of each value that did not come with the file; sorted by field."""
-        query = "SELECT field, source FROM provenance JOIN tracks USING (track) WHERE id = ? ORDER BY field"
-        return dict(self.statements.rows(query, (track_id,)))
-
     def _note_provenance(self, track_id: str, fields: Any, source: str) -> None:
         insert = "INSERT OR REPLACE INTO provenance SELECT track, ?, ? FROM tracks WHERE id = ?"
         self.statements.run_many(insert, [(field, clean_text(source), track_id) for field in fields])
@@ -212,15 +196,14 @@ class Catalogue(CatalogueCounts):
         self, track_id: str, status: Status, reason: str | None = None, duplicate_of: str | None = None, *, only_if_changed: bool = False
     ) -> None:
         """Say whether the track is held and why not; a withdrawn track stays withdrawn. `only_if_changed` writes nothing in vain."""
-        if only_if_changed and self.statements.row("SELECT status, status_reason FROM tracks WHERE id = ?", (track_id,)) == (
-            status,
-            reason,
-        ):
-            return
+        if only_if_changed:
+            query = "SELECT status, status_reason FROM tracks WHERE id = ?"
+            if self.statements.row(query, (track_id,)) == (status, reason):
+                return
         if status != "withdrawn" and self.is_withdrawn(track_id):
             raise UsageError(f"track {track_id} was withdrawn", "A withdrawal is for good; the tombstone says why.")
-        values = (status, clean_optional(reason), clean_optional(duplicate_of))
-        self._change(track_id, "status = ?, status_reason = ?, duplicate_of = ?", values)
+        values = (STATES.index(status), clean_optional(reason), clean_optional(duplicate_of))
+        self._change(track_id, "state = ?, status_reason = ?, duplicate_of = ?", values)
 
     def tombstone(self, tombstone: Tombstone) -> Tombstone:
         """Withdraw a track for good: status and tombstone in one; gives the one that stands.
@@ -233,7 +216,7 @@ class Catalogue(CatalogueCounts):
                 return former
             reason = clean_text(tombstone.reason)
             row = (tombstone.track_id, tombstone.code, reason, tombstone.date, tombstone.fate, tombstone.shows_metadata)
-            self._change(tombstone.track_id, "status = ?, status_reason = ?", ("withdrawn", reason))
+            self._change(tombstone.track_id, "state = ?, status_reason = ?", (STATES.index("withdrawn"), reason))
             self.statements.run("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?, ?, ?)", row)
         return tombstone
 
@@ -247,72 +230,40 @@ class Catalogue(CatalogueCounts):
             links = {name: list(self.statements.rows(query, (track, album)[: query.count("?")])) for name, query in _NAMES_OF_TRACK.items()}
             reason = self.statements.value("SELECT reason FROM tombstones WHERE track_id = ?", (track_id,))
             self._writer.put(TrackRecord(id=track_id, status="withdrawn", status_reason=reason))
-            self.statements.run("DELETE FROM provenance WHERE track = ?", (track,))
-            self.statements.run(
-                "DELETE FROM album_artists WHERE album = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE album = ?1)", (album,)
-            )
-            for name, keys in {"albums": [(album,)], "labels": [(label,)], **links}.items():
-                self.statements.run_many(_DROP_UNUSED[name], keys)
+            for table in ("provenance", "fingerprints", "same_recordings"):
+                self.statements.run(f"DELETE FROM {table} WHERE track = ?", (track,))
+            self.statements.run("DELETE FROM same_recordings WHERE leader = ?", (track,))
+            self.statements.run("DELETE FROM evidence WHERE track = ?1 OR other = ?1", (track,))
+            keys = {"labels": [(label,)], **links}
+            keys |= {table: [(album,)] for table in ("further_album_artists", "recorded_albums", "albums")}
+            keys |= {table: links["artists"] for table in ("artist_aliases", "artist_genres", "recorded_artists")}
+            for name, drop in _DROP_UNUSED.items():
+                self.statements.run_many(drop, keys[name])
+            self.statements.run("INSERT INTO track_search (track_search) VALUES ('optimize')")
             self._writer.forget()
         self.statements.run("VACUUM")
-
-    def is_withdrawn(self, track_id: str) -> bool:
-        """Whether a tombstone stands for this id."""
-        return self.statements.row("SELECT 1 FROM tombstones WHERE track_id = ?", (clean_text(track_id),)) is not None
-
-    def tombstone_of(self, track_id: str) -> Tombstone | None:
-        """The withdrawal of one track."""
-        return next(self._tombstones("WHERE track_id = ?", clean_text(track_id)), None)
-
-    def tombstones(self) -> list[Tombstone]:
-        """Every withdrawal, sorted by track id."""
-        return list(self._tombstones("ORDER BY track_id"))
-
-    def _tombstones(self, which: str, *values: str) -> Iterator[Tombstone]:
-        query = f"SELECT track_id, reason, date, code, fate, shows_metadata FROM tombstones {which}"
-        for i, r, d, c, f, s in self.statements.rows(query, values):
-            yield Tombstone(track_id=i, reason=r, date=d, code=c, fate=f, shows_metadata=bool(s))
 
     # files, pictures, rights
 
     def put_file(self, track_id: str, file: FileRow) -> None:
-        """Record where a held file of a track lies; idempotent by AACID. The track's status is not touched."""
+        """Record where a held file of a track lies; idempotent by AACID. The track's status is not touched.
+
+        `is_public` belongs to the container: what was said last holds for all its files.
+        """
         with self.transaction():
             track = self.statements.value("SELECT track FROM tracks WHERE id = ?", (track_id,))
             if track is None:
                 self._known(track_id)
-            self.statements.run("INSERT OR IGNORE INTO containers (name, collection) VALUES (?, ?)", (file.container, file.collection))
-            container = self.statements.value("SELECT container FROM containers WHERE name = ?", (file.container,))
-            source, essence = (None if text is None else bytes.fromhex(text) for text in (file.source_sha256, file.essence_sha256))
-            row = (
-                track, file.aacid, container, bytes.fromhex(file.sha256), file.size, file.format, file.tier, file.is_derived,
-                source, essence, file.is_original_restorable, file.is_public,
-            )  # fmt: skip
-            self.statements.run(_PUT_FILE, row)
+            self._files.put(track, track_id, file)
 
     def drop_container(self, name: str) -> int:
         """Forget a container and where its files lay; gives how many files those were."""
         with self.transaction():
-            container = self.statements.value("SELECT container FROM containers WHERE name = ?", (name,))
-            self.statements.run("DELETE FROM files WHERE container = ?", (container,))
-            dropped: int = self.statements.connection.changes()
-            self.statements.run("DELETE FROM containers WHERE container = ?", (container,))
-        return dropped
+            return self._files.drop_container(name)
 
     def hide_container(self, name: str) -> None:
         """No edition tells of the files in a container that releases may not hold."""
-        query = "UPDATE files SET is_public = 0 WHERE container = (SELECT container FROM containers WHERE name = ?)"
-        self.statements.run(query, (name,))
-
-    def files_of(self, track_id: str) -> list[FileRow]:
-        """The held files of a track, in order of AACID."""
-        return [_file_row(row)[1] for row in self.statements.rows(_FILES + "WHERE t.id = ? ORDER BY f.aacid", (track_id,))]
-
-    def iter_files(self, container: str | None = None) -> Iterator[tuple[str, FileRow]]:
-        """(track id, file) in order of AACID, of one container or of all; streams."""
-        condition, bindings = ("WHERE c.name = ? ", (container,)) if container is not None else ("", ())
-        for row in self.statements.rows(f"{_FILES}{condition}ORDER BY f.aacid", bindings):
-            yield _file_row(row)
+        self.statements.run("UPDATE containers SET is_public = 0 WHERE name = ?", (name,))
 
     def put_picture(self, sha256: str, mime: str | None, width: int | None, height: int | None, size: int | None) -> None:
         """Record what is known of one picture; idempotent."""
@@ -330,19 +281,6 @@ class Catalogue(CatalogueCounts):
             "may_change = excluded.may_change, attribution_required = excluded.attribution_required, why = excluded.why"
         )
         self.statements.run(upsert, (clean_text(row.uri), row.name, row.may_publish, row.may_change, row.attribution_required, row.why))
-
-    def rights_uris(self) -> list[str]:
-        """Every rights URI that a track was given, sorted."""
-        return [row[0] for row in self.statements.rows("SELECT uri FROM rights ORDER BY uri")]
-
-    def picture_hashes(self) -> Iterator[str]:
-        """SHA-256 of every picture that is known, sorted."""
-        return (row[0] for row in self.statements.rows("SELECT lower(hex(sha256)) FROM pictures ORDER BY sha256"))
-
-    def picture_mime(self, sha256: str) -> str | None:
-        """The MIME type of one picture; None where nothing is known of it."""
-        mime: str | None = self.statements.value("SELECT mime FROM pictures WHERE sha256 = ?", (bytes.fromhex(sha256),))
-        return mime
 
     # tracks that turn out to be others
 
@@ -362,21 +300,8 @@ class Catalogue(CatalogueCounts):
         """Forget a track of which nothing is left, such as a damaged file that was replaced by a whole one."""
         with self.transaction():
             track = self.statements.value("SELECT track FROM tracks WHERE id = ?", (track_id,))
-            for table in ("track_artists", "track_isrcs", "track_genres", "track_pictures", "given_forms", "provenance", "files", "tracks"):
+            self.statements.run("DELETE FROM track_search WHERE rowid = ?", (track,))
+            self.statements.run("DELETE FROM evidence WHERE track = ?1 OR other = ?1", (track,))
+            self.statements.run("DELETE FROM same_recordings WHERE track = ?1 OR leader = ?1", (track,))
+            for table in (*LINK_TABLES, "provenance", "fingerprints", "files", "tracks"):
                 self.statements.run(f"DELETE FROM {table} WHERE track = ?", (track,))
-
-    def check(self) -> list[str]:
-        """What PRAGMA integrity_check finds; empty when the database is whole."""
-        try:
-            return [row[0] for row in self.statements.rows("PRAGMA integrity_check") if row[0] != "ok"]
-        except FonotecaError as error:
-            return [error.message]
-
-
-def _file_row(row: tuple[Any, ...]) -> tuple[str, FileRow]:
-    values = dict(zip(FileRow.__struct_fields__, row[:-1], strict=True))
-    for name in ("is_derived", "is_original_restorable", "is_public"):
-        values[name] = bool(values[name])
-    for name in ("source_sha256", "essence_sha256"):
-        values[name] = values[name] or None
-    return row[-1], FileRow(**values)

@@ -4,155 +4,113 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from fonoteca.catalogue.identifiers import album_id_of, artist_id_of
-from fonoteca.catalogue.names import check_number, check_score, clean_optional, clean_text, normal_form, search_key
+from fonoteca.catalogue.barcodes import gtin_text, parse_gtin
+from fonoteca.catalogue.isrc import parse_isrc
+from fonoteca.catalogue.isrc_numbers import isrc_number
+from fonoteca.catalogue.names import check_number, check_score, clean_optional, clean_text, normal_form
 from fonoteca.catalogue.records import TrackRecord
-from fonoteca.catalogue.statements import Statements
+from fonoteca.catalogue.schema import STATES
+from fonoteca.catalogue.search_text import index_words
+from fonoteca.catalogue.shared_rows import SharedRows
 
-_CACHE_LIMIT = 50_000
 _COLUMNS = (
-    "id", "title", "title_key", "album", "disc", "number", "date", "label", "recording_mbid", "duration_ms", "explicit",
-    "popularity", "plays", "status", "status_reason", "duplicate_of", "rights", "rights_text", "rights_from", "attribution",
+    "id", "title", "artist", "album", "disc", "number", "duration_ms", "explicit", "popularity", "isrc_number", "state", "rights", "plays",
+    "date", "label", "recording_mbid", "credited_as", "duplicate_of", "rights_text", "rights_from", "attribution", "status_reason",
 )  # fmt: skip
 _INSERT = f"INSERT INTO tracks ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) RETURNING track"
 _UPDATE = f"UPDATE tracks SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE track = ?"
-_LINK_TABLES = ("track_artists", "track_isrcs", "track_genres", "track_pictures", "given_forms")
+LINK_TABLES = ("further_track_artists", "further_isrcs", "track_genres", "track_pictures", "given_forms")
+"""Tables whose rows come with the record of a track."""
+
+_STATES = {status: place for place, status in enumerate(STATES)}
+_COUNTS = frozenset({"plays", "followers", "duration_ms"})
 
 
-def clean_record(record: TrackRecord) -> TrackRecord:
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+def clean_record(record: Record) -> Record:
     """The record with every text storable and every number in range; FormatError names the field that is not."""
-    cleaned: dict[str, Any] = {}
-    for name in record.__struct_fields__:
-        value = getattr(record, name)
-        if isinstance(value, str):
-            cleaned[name] = clean_text(value)
-        elif isinstance(value, tuple):
-            cleaned[name] = tuple(clean_text(part) for part in value)
-        elif name.endswith("popularity"):
-            cleaned[name] = check_score(name, value)
-        elif isinstance(value, int) and not isinstance(value, bool):
-            cleaned[name] = check_number(name, value, 0 if name in ("plays", "followers", "duration_ms") else -(2**63))
-        else:
-            cleaned[name] = value
-    return TrackRecord(**cleaned)
+    return type(record)(**{name: _clean(name, getattr(record, name)) for name in record.__struct_fields__})
 
 
-class TrackWriter:
+def _clean(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, tuple):
+        return tuple(clean_text(part) for part in value)
+    if name.endswith("popularity"):
+        return check_score(name, value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return check_number(name, value, 0 if name in _COUNTS else -(2**63))
+    return value
+
+
+class TrackWriter(SharedRows):
     """Writes records through one connection and remembers the rows of the things they share."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._sql = statements
-        self._rows: dict[tuple[str, str], int] = {}
-        self._artist_names: dict[int, str] = {}
-        statements.after_rollback = self.forget
-
-    def forget(self) -> None:
-        """Drop remembered rows, as after a rollback."""
-        self._rows.clear()
-        self._artist_names.clear()
 
     def put(self, record: TrackRecord) -> None:
         """Insert or wholly replace the track with this id; the row keeps its number. One transaction."""
         record = clean_record(record)
         with self._sql.transaction():
-            if len(self._rows) > _CACHE_LIMIT:
-                self.forget()
-            track = self._put_row(record)
-            self._put_artists(track, record)
+            self.keep_small()
+            artists, album = self._credits(record), self._album_row(record)
+            track = self._put_row(record, artists[0] if artists else (None, None), album)
+            further = [(track, position, *credit) for position, credit in enumerate(artists[1:], 1)]
+            self._sql.run_many("INSERT INTO further_track_artists VALUES (?, ?, ?, ?)", further)
             self._put_lists(track, record)
-            self._put_given_forms(track, record)
+            forms = [(track, field, value) for field, value in self._given_forms(record, album)]
+            self._sql.run_many("INSERT INTO given_forms VALUES (?, ?, ?)", forms)
 
-    def _put_row(self, record: TrackRecord) -> int:
-        columns = self._columns(record)
-        track: int | None = self._sql.value("SELECT track FROM tracks WHERE id = ?", (record.id,))
-        if track is None:
-            return int(self._sql.value(_INSERT, columns))
-        self._sql.run(_UPDATE, (*columns, track))
-        for table in _LINK_TABLES:
-            self._sql.run(f"DELETE FROM {table} WHERE track = ?", (track,))
-        return track
-
-    def _columns(self, record: TrackRecord) -> tuple[Any, ...]:
-        return (
-            record.id, record.title, None if record.title is None else search_key(record.title), self._album_row(record),
-            record.disc, record.number, record.date, self.named_row("labels", "label", "name", record.label), record.recording_mbid,
-            record.duration_ms, record.explicit, record.popularity, record.plays, record.status, record.status_reason,
-            record.duplicate_of, self.named_row("rights", "rights", "uri", record.rights_uri), record.rights_text, record.rights_from,
-            record.attribution,
-        )  # fmt: skip
-
-    def named_row(self, table: str, column: str, key: str, value: str | bytes | None) -> int | None:
-        """The row number of `value` in a table of things named once, made where it is new; None for None."""
-        if value is None:
-            return None
-        cached = self._rows.get((table, str(value)))
-        if cached is None:
-            cached = self._sql.value(f"SELECT {column} FROM {table} WHERE {key} = ?", (value,))
-            if cached is None:
-                cached = int(self._sql.value(f"INSERT INTO {table} ({key}) VALUES (?) RETURNING {column}", (value,)))
-            self._rows[table, str(value)] = cached
-        return cached
-
-    def _artist_row(self, name: str, mbid: str | None) -> int:
-        public_id, name = artist_id_of(name, mbid), normal_form(name)
-        artist = self._rows.get(("artists", public_id))
-        if artist is None:
-            found = self._sql.row("SELECT artist, name FROM artists WHERE id = ?", (public_id,))
-            if found is None:
-                insert = "INSERT INTO artists (id, mbid, name) VALUES (?, ?, ?) RETURNING artist, name"
-                found = self._sql.row(insert, (public_id, mbid, name))
-            assert found is not None
-            artist, self._artist_names[found[0]] = found
-            self._rows["artists", public_id] = artist
-        if name < self._artist_names[artist]:
-            self._rename_artist(artist, name)
-        return artist
-
-    def _rename_artist(self, artist: int, name: str) -> None:
-        # one MBID under several names: the smallest names the row, whatever the order of arrival, links keep what was given
-        former = self._artist_names[artist]
-        self._sql.run("UPDATE track_artists SET credited_as = ? WHERE artist = ? AND credited_as IS NULL", (former, artist))
-        self._sql.run("UPDATE artists SET name = ? WHERE artist = ?", (name, artist))
-        self._artist_names[artist] = name
-
-    def _put_artists(self, track: int, record: TrackRecord) -> None:
+    def _credits(self, record: TrackRecord) -> list[tuple[int, str | None]]:
+        """(row, name as given where it is another) of each artist."""
         are_aligned = len(record.artist_mbids) == len(record.artists) and all(record.artist_mbids)
         mbids: Sequence[str | None] = record.artist_mbids if are_aligned else [None] * len(record.artists)
-        links = []
-        for position, (name, mbid) in enumerate(zip(record.artists, mbids, strict=True)):
-            artist = self._artist_row(name, mbid)
-            links.append((track, position, artist, None if name == self._artist_names[artist] else name))
-            if position == 0 and (record.artist_popularity is not None or record.followers is not None):
-                update = "UPDATE artists SET popularity = coalesce(?, popularity), followers = coalesce(?, followers) WHERE artist = ?"
-                self._sql.run(update, (record.artist_popularity, record.followers, artist))
-        self._sql.run_many("INSERT INTO track_artists VALUES (?, ?, ?, ?)", links)
+        rows = [self.artist_row(name, mbid) for name, mbid in zip(record.artists, mbids, strict=True)]
+        if rows and (record.artist_popularity is not None or record.followers is not None):
+            update = "UPDATE artists SET popularity = coalesce(?, popularity), followers = coalesce(?, followers) WHERE artist = ?"
+            self._sql.run(update, (record.artist_popularity, record.followers, rows[0]))
+        return [(row, None if name == self.artist_name(row) else name) for row, name in zip(rows, record.artists, strict=True)]
+
+    def _put_row(self, record: TrackRecord, first: tuple[int | None, str | None], album: int | None) -> int:
+        columns = self._columns(record, first, album)
+        words = index_words(*(text for text in (record.title, *record.artists, record.album) if text))
+        track: int | None = self._sql.value("SELECT track FROM tracks WHERE id = ?", (record.id,))
+        if track is None:
+            track = int(self._sql.value(_INSERT, columns))
+            self._sql.run("INSERT INTO track_search (rowid, words) VALUES (?, ?)", (track, words))
+            return track
+        self._sql.run(_UPDATE, (*columns, track))
+        for table in LINK_TABLES:
+            self._sql.run(f"DELETE FROM {table} WHERE track = ?", (track,))
+        if self._sql.value("SELECT words FROM track_search WHERE rowid = ?", (track,)) != words:
+            self._sql.run("INSERT OR REPLACE INTO track_search (rowid, words) VALUES (?, ?)", (track, words))
+        return track
+
+    def _columns(self, record: TrackRecord, first: tuple[int | None, str | None], album: int | None) -> tuple[Any, ...]:
+        isrc = next(iter(_isrc_numbers(record)), None)
+        return (
+            record.id, record.title, first[0], album, record.disc, record.number, record.duration_ms, record.explicit,
+            record.popularity, isrc, _STATES[record.status], self.named_row("rights", "rights", "uri", record.rights_uri), record.plays,
+            record.date, self.named_row("labels", "label", "name", record.label), record.recording_mbid, first[1], record.duplicate_of,
+            record.rights_text, record.rights_from, record.attribution, record.status_reason,
+        )  # fmt: skip
 
     def _album_row(self, record: TrackRecord) -> int | None:
         if not record.album_artists and record.album is None and record.album_mbid is None and record.barcode is None:
             return None
-        public_id = album_id_of(record.album, record.album_artists, record.album_mbid, record.barcode)
-        album = self._rows.get(("albums", public_id)) or self._sql.value("SELECT album FROM albums WHERE id = ?", (public_id,))
-        if album is None:
-            album = self._new_album(public_id, record)
-        self._rows["albums", public_id] = album
+        album = self.album_row(record.album, record.album_artists, record.album_mbid, record.barcode)
         if record.album_popularity is not None:
             self._sql.run("UPDATE albums SET popularity = ? WHERE album = ?", (record.album_popularity, album))
         return album
 
-    def _new_album(self, public_id: str, record: TrackRecord) -> int:
-        title = None if record.album is None else normal_form(record.album)
-        insert = "INSERT INTO albums (id, mbid, title, barcode) VALUES (?, ?, ?, ?) RETURNING album"
-        album = int(self._sql.value(insert, (public_id, record.album_mbid, title, record.barcode)))
-        artists = [(album, position, self._artist_row(name, None)) for position, name in enumerate(record.album_artists)]
-        self._sql.run_many("INSERT INTO album_artists VALUES (?, ?, ?)", artists)
-        return album
-
     def _put_lists(self, track: int, record: TrackRecord) -> None:
-        self._sql.run_many("INSERT INTO track_isrcs VALUES (?, ?, ?)", [(track, n, isrc) for n, isrc in enumerate(record.isrcs)])
+        isrcs = [(track, position, number) for position, number in enumerate(_isrc_numbers(record)) if position]
+        self._sql.run_many("INSERT INTO further_isrcs VALUES (?, ?, ?)", isrcs)
         genres = [(track, n, self.named_row("genres", "genre", "name", name)) for n, name in enumerate(record.genres)]
         self._sql.run_many("INSERT INTO track_genres VALUES (?, ?, ?)", genres)
         pictures = [
@@ -160,15 +118,29 @@ class TrackWriter:
         ]
         self._sql.run_many("INSERT INTO track_pictures VALUES (?, ?, ?)", pictures)
 
-    def _put_given_forms(self, track: int, record: TrackRecord) -> None:
+    def _given_forms(self, record: TrackRecord, album: int | None) -> list[tuple[str, str]]:
+        """What the tables would not give back as it came, by field."""
         forms = []
         if record.album is not None and record.album != normal_form(record.album):
-            forms.append((track, "album", record.album))
-        if any(name != normal_form(name) for name in record.album_artists):
-            forms.append((track, "album_artists", json.dumps(record.album_artists, ensure_ascii=False)))
+            forms.append(("album", record.album))
+        if self.album_artist_names(album) != record.album_artists:
+            forms.append(("album_artists", json.dumps(record.album_artists, ensure_ascii=False)))
         if record.artist_mbids and not (len(record.artist_mbids) == len(record.artists) and all(record.artist_mbids)):
-            forms.append((track, "artist_mbids", json.dumps(record.artist_mbids)))
-        self._sql.run_many("INSERT INTO given_forms VALUES (?, ?, ?)", forms)
+            forms.append(("artist_mbids", json.dumps(record.artist_mbids)))
+        if record.barcode is not None and record.barcode != _barcode_of(record.barcode):
+            forms.append(("barcode", record.barcode))
+        if len(_isrc_numbers(record)) < len(record.isrcs):
+            forms.append(("isrcs", json.dumps(record.isrcs, ensure_ascii=False)))
+        return forms
+
+
+def _isrc_numbers(record: TrackRecord) -> list[int]:
+    return [isrc_number(isrc) for isrc in record.isrcs if parse_isrc(isrc) == isrc]
+
+
+def _barcode_of(text: str) -> str | None:
+    number = parse_gtin(text)
+    return None if number is None else gtin_text(number)
 
 
 def changed_record(record: TrackRecord, changes: dict[str, Any]) -> TrackRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,14 +14,19 @@ from fonoteca.ground.errors import DatabaseError, DiskFullError, UsageError
 LOCK_FILE_BYTES = 32_768  # what SQLite's -shm file takes
 
 
+Migration = str | Callable[[apsw.Connection], None]
+"""SQL, or what carries it out through a connection inside a transaction."""
+
 CACHE_KIB = 64 * 1024
 """Pages that a connection keeps in memory, in KiB: indexes on hashes are read in random order."""
 
 
-def open_database(path: Path, application_id: int, migrations: Sequence[str], *, read_only: bool = False) -> apsw.Connection:
-    """A connection to `path` at the newest schema; `migrations[n]` takes user_version n to n + 1.
+def open_database(
+    path: Path, application_id: int, migrations: Sequence[Migration], *, read_only: bool = False, newest: str | None = None
+) -> apsw.Connection:
+    """A connection to `path` at the newest schema; `migrations[n]` takes user_version n to n + 1, `newest` makes it at once in a new file.
 
-    Readers use `read_only`, which never writes; a missing file is then a DatabaseError.
+    Readers use `read_only`, which never writes; a missing file or one of an older schema is then a DatabaseError.
     """
     if str(path) != str(path).encode("utf-8", "replace").decode():
         shown = str(path).encode("utf-8", "backslashreplace").decode()
@@ -41,10 +46,18 @@ def open_database(path: Path, application_id: int, migrations: Sequence[str], *,
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if read_only:
+            if 0 < version < len(migrations):
+                raise DatabaseError(
+                    f"{path} has schema {version}, and this program reads {len(migrations)}",
+                    "Any command that writes brings it up to date, such as: fonoteca build",
+                )
             return connection
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # what a commit says is so after a power cut, too
-        _migrate(connection, application_id, version, migrations)
+        if newest is not None and version == 0:
+            _step(connection, application_id, len(migrations), newest)
+        else:
+            _migrate(connection, application_id, version, migrations)
     except apsw.Error as error:
         raise translate_database_error(error, path) from error
     return connection
@@ -87,12 +100,19 @@ def close_database(connection: apsw.Connection) -> None:
         return
 
 
-def _migrate(connection: apsw.Connection, application_id: int, version: int, migrations: Sequence[str]) -> None:
+def _migrate(connection: apsw.Connection, application_id: int, version: int, migrations: Sequence[Migration]) -> None:
     for number in range(version, len(migrations)):
-        with connection:
-            connection.execute(migrations[number])
-            connection.execute(f"PRAGMA user_version = {number + 1}")
-            connection.execute(f"PRAGMA application_id = {application_id}")
+        _step(connection, application_id, number + 1, migrations[number])
+
+
+def _step(connection: apsw.Connection, application_id: int, version: int, migration: Migration) -> None:
+    with connection:
+        if isinstance(migration, str):
+            connection.execute(migration)
+        else:
+            migration(connection)
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute(f"PRAGMA application_id = {application_id}")
 
 
 def translate_database_error(error: apsw.Error, path: Path | str) -> DatabaseError | DiskFullError:
