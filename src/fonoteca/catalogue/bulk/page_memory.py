@@ -1,0 +1,99 @@
+"""Reading Arrow's buffers by address, so that one compiled function serves every layout of columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import carray, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+STEP = 1024
+"""Rows that are worked on at once, column by column: their bytes stay in the fastest cache."""
+
+# What a row of a description of columns holds: one int64 each.
+KIND, VALUES, OFFSETS, VALIDITY, SHIFT, WIDTH = range(6)
+
+# Kinds of columns.
+NULLS, INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, BOOL = range(10)
+REAL, REAL_AS_IS, TEXT, TEXT_LARGE, BLOB, BLOB_LARGE, BLOB_FIXED = range(10, 17)
+
+
+@intrinsic
+def _as_pointer(typing_context: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(address), generate
+
+
+@njit(nogil=True, cache=True, inline="always")
+def bytes_at(address: int, count: int) -> Any:
+    """`count` bytes at `address`."""
+    return carray(_as_pointer(address), count, np.uint8)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def offsets32_at(address: int, count: int) -> Any:
+    """`count` offsets of 4 bytes at `address`."""
+    return carray(_as_pointer(address), count, np.int32)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def int64s_at(address: int, count: int) -> Any:
+    """`count` integers of 8 bytes at `address`."""
+    return carray(_as_pointer(address), count, np.int64)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def float64s_at(address: int, count: int) -> Any:
+    """`count` doubles at `address`."""
+    return carray(_as_pointer(address), count, np.float64)
+
+
+@njit(nogil=True, cache=True)
+def is_valid(address: int, row: int) -> bool:
+    """Whether the bit of `row` is set in the bitmap at `address`; no bitmap means all are."""
+    if address == 0:
+        return True
+    return (carray(_as_pointer(address), (row >> 3) + 1, np.uint8)[row >> 3] >> (row & 7)) & 1 == 1
+
+
+@njit(nogil=True, cache=True)
+def widen(kind: int, address: int, first: int, count: int, wide: Any) -> None:
+    """Put `count` integers from row `first` of the column at `address` into the int64 array `wide`."""
+    end = first + count
+    pointer = _as_pointer(address)
+    if kind in (INT64, UINT64):
+        wide[:count] = carray(pointer, end, np.int64)[first:end]
+    elif kind == INT32:
+        wide[:count] = carray(pointer, end, np.int32)[first:end]
+    elif kind == INT16:
+        wide[:count] = carray(pointer, end, np.int16)[first:end]
+    elif kind == INT8:
+        wide[:count] = carray(pointer, end, np.int8)[first:end]
+    elif kind == UINT32:
+        wide[:count] = carray(pointer, end, np.uint32)[first:end]
+    elif kind == UINT16:
+        wide[:count] = carray(pointer, end, np.uint16)[first:end]
+    elif kind == UINT8:
+        wide[:count] = carray(pointer, end, np.uint8)[first:end]
+    else:
+        bits = carray(pointer, (end + 7) >> 3, np.uint8)
+        for i in range(count):
+            wide[i] = (bits[(first + i) >> 3] >> ((first + i) & 7)) & 1
+
+
+@njit(nogil=True, cache=True)
+def span(column: Any, row: int) -> Any:
+    """Where the bytes of `row` begin and end in the values of a text or blob column."""
+    kind = column[KIND]
+    at = row + column[SHIFT]
+    if kind == BLOB_FIXED:
+        return at * column[WIDTH], (at + 1) * column[WIDTH]
+    if kind in (TEXT, BLOB):
+        offsets = offsets32_at(column[OFFSETS], at + 2)
+        return np.int64(offsets[at]), np.int64(offsets[at + 1])
+    far = int64s_at(column[OFFSETS], at + 2)
+    return far[at], far[at + 1]

@@ -1,0 +1,317 @@
+"""One b-tree written from batches of rows in its order: leaves as they fill, then the pages above them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from fonoteca.catalogue.bulk import page_layout as layout
+from fonoteca.catalogue.bulk.page_columns import ColumnsOfBatch, order_of_arrays, trimmed_from
+from fonoteca.catalogue.bulk.page_interior import fill_interior, gather
+from fonoteca.catalogue.bulk.page_order import first_disorder
+from fonoteca.catalogue.bulk.page_records import measure, put_varint, varint_length
+from fonoteca.catalogue.bulk.page_schema import Tree
+from fonoteca.ground.errors import DatabaseError
+
+_ROWS = 16_384  # measured and laid out at once
+_BLOCK_BYTES = 4 << 20
+_SPARE_BYTES = 1 << 20
+_UNDER_WAY = 3  # pieces of work that wait for the writing thread
+_LARGEST_RECORD = 1_000_000_000  # SQLITE_MAX_LENGTH of the usual builds
+
+Array = Any
+
+
+class PageSink(Protocol):
+    """Where a tree's pages go, in the order of their numbers."""
+
+    page_size: int
+    lock_page: int
+    next_page: int
+
+    def write(self, page: int, data: Array) -> None:
+        """Write whole pages from page number `page` on."""
+
+    def read(self, page: int) -> Array:
+        """The bytes of a page that was written."""
+
+
+class _Block:
+    """Pages in memory, and room behind them for what is no page."""
+
+    def __init__(self, slots: int, spare: int, page_size: int) -> None:
+        self.slots = slots
+        self.bytes = np.empty(slots * page_size + spare, np.uint8)
+
+
+class TreeWriter:
+    """Fills the tree of one table or index; `add` batches in order, then `finish` gives the bytes of its root page."""
+
+    def __init__(self, tree: Tree, sink: PageSink, thread: ThreadPoolExecutor | None) -> None:
+        self.tree = tree
+        self.rows = 0
+        self._sink = sink
+        self._thread = thread
+        self._jobs: deque[Future[None]] = deque()
+        self._size = sink.page_size
+        self._fixed = trimmed_from(tree)
+        self._slots = max(64, _BLOCK_BYTES // self._size)
+        self._free: list[_Block] = []
+        self._block = _Block(self._slots, _SPARE_BYTES, self._size)
+        self._state = np.zeros(layout.STATE_SIZE, np.int64)
+        self._begin()
+        self._children: list[Array] = []
+        self._keys: list[Array] = []
+        self._lengths: list[Array] = []
+        self._last: Any = None  # the last row of the batch before
+
+    def _begin(self) -> None:
+        state = self._state
+        state[layout.LEAF] = -1
+        state[layout.NEXT] = 1  # slot 0 is the root's while there is one leaf
+        self._first_page = self._sink.next_page
+        state[layout.BASE] = self._first_page - 1
+        state[layout.IN_ROOT] = 1
+        state[layout.LAST_KEY] = -(2**63)
+        self._fit(self._block)
+
+    def _fit(self, block: _Block) -> None:
+        self._state[layout.SLOTS] = block.slots
+        self._state[layout.SPARE] = block.slots * self._size
+        self._state[layout.SPARE_END] = len(block.bytes)
+
+    def add(self, batch: Any) -> None:
+        """Append the rows of a RecordBatch; DatabaseError where they are out of order or not of the tree's columns."""
+        if not batch.num_rows:
+            return
+        arrays, numbers = order_of_arrays(self.tree, batch)
+        columns = ColumnsOfBatch(self.tree, arrays)
+        keys = self._row_numbers(numbers, batch.num_rows)
+        if self.tree.is_index:
+            self._check_order(columns)
+        for first in range(0, columns.rows, _ROWS):
+            end = min(first + _ROWS, columns.rows)
+            self._add_rows(columns, first, end - first, keys[first:end] if len(keys) else keys)
+        self.rows += columns.rows
+
+    def _row_numbers(self, given: Any, rows: int) -> Array:
+        if self.tree.is_index:
+            return np.empty(0, np.int64)
+        last = int(self._state[layout.LAST_KEY])
+        if given is None:
+            start = self.rows + 1
+            return np.arange(start, start + rows, dtype=np.int64)
+        if given.null_count:
+            raise DatabaseError(f"table {self.tree.name}: a row has no number")
+        keys: Array = np.ascontiguousarray(given.cast(pa.int64()).to_numpy(zero_copy_only=False))
+        wrong = np.flatnonzero(keys[1:] <= keys[:-1])
+        if len(wrong) or (self.rows and keys[0] <= last):
+            place = int(wrong[0]) + 1 if len(wrong) else 0
+            before = int(keys[place - 1]) if place else last
+            raise DatabaseError(f"table {self.tree.name}: row {keys[place]} comes after row {before}; row numbers must ascend")
+        return keys
+
+    def _check_order(self, columns: ColumnsOfBatch) -> None:
+        tree = self.tree
+        if self._last is not None:
+            seam = [pa.concat_arrays([one, two.slice(0, 1)]) for one, two in zip(self._last, columns.arrays, strict=True)]
+            if first_disorder(ColumnsOfBatch(tree, seam).described, tree.keys, tree.unique, 2) >= 0:
+                self._refuse(self.rows)
+        wrong = first_disorder(columns.described, tree.keys, tree.unique, columns.rows)
+        if wrong >= 0:
+            self._refuse(self.rows + wrong)
+        self._last = [array.slice(columns.rows - 1, 1) for array in columns.arrays]
+
+    def _refuse(self, row: int) -> None:
+        what = f"{'table' if self.tree.is_table else 'index'} {self.tree.name}"
+        raise DatabaseError(f"{what}: row {row} (counted from 0) does not ascend over the row before it, or repeats a unique key")
+
+    def _add_rows(self, columns: ColumnsOfBatch, row: int, count: int, keys: Array) -> None:
+        kinds = np.empty((len(columns.described), count), np.uint8)
+        headers, bodies, cells, places, pointers = (np.empty(count, np.int64) for _ in range(5))
+        longest = measure(columns.described, row, self._fixed, kinds, headers, bodies)
+        if longest > _LARGEST_RECORD:
+            raise DatabaseError(f"{self.tree.name}: a record of {longest:,} bytes, more than SQLite reads")
+        state, done = self._state, 0
+        while done < count:
+            leaves = np.empty((count - done + 1, 5), np.int64)
+            long_rows = np.empty((count - done, 4), np.int64)
+            raised = np.empty((count - done, 2), np.int64)
+            end = layout.lay_out(
+                state, done, headers, bodies, keys, self._size, self._sink.lock_page, cells, places, pointers, leaves, long_rows, raised
+            )
+            closed, climbing = leaves[: state[layout.LEAVES]].copy(), raised[: state[layout.RAISED]].copy()
+            base, out = int(state[layout.BASE]), self._block.bytes
+            long_placed = long_rows[: state[layout.LONG]].copy()
+            if end > done:
+                self._note(closed, climbing, base)
+                measured = (columns, row, done, end, kinds, headers, bodies, keys, cells, places, pointers)
+                self._do(partial(self._fill, measured, (long_placed, closed), climbing, base, out))
+            if end < count:
+                self._next_block(int(headers[end] + bodies[end]))
+            done = end
+
+    def _fill(self, measured: Any, placed: Any, climbing: Array, base: int, out: Array) -> None:
+        columns, *rest = measured
+        layout.fill(columns.described, *rest, *placed, base, self._size, self._sink.lock_page, out)
+        if len(climbing):
+            starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(climbing[:, 1])])
+            keys = np.empty(int(starts[-1]), np.uint8)
+            gather(out, climbing, starts, keys)
+            self._keys.append(keys)
+
+    def _note(self, closed: Array, climbing: Array, base: int) -> None:
+        """Remember the closed leaves, and how long the key after each is."""
+        if not len(closed):
+            return
+        self._children.append(closed[:, layout.SLOT] + base)
+        self._lengths.append(climbing[:, 1] if self.tree.is_index else closed[:, layout.KEY])
+
+    def _do(self, job: Callable[[], None]) -> None:
+        """Run `job` after those before it, in the writing thread where there is one."""
+        if self._thread is None:
+            job()
+            return
+        self._jobs.append(self._thread.submit(job))
+        while len(self._jobs) > _UNDER_WAY:
+            self._jobs.popleft().result()
+
+    def _wait(self) -> None:
+        while self._jobs:
+            self._jobs.popleft().result()
+
+    def _next_block(self, payload: int) -> None:
+        """Write what is finished of the block, and go on in another with the open leaf and what follows it."""
+        state, old = self._state, self._block
+        in_root = bool(state[layout.IN_ROOT])  # then slot 0 goes along, open or not
+        carried = 0 if in_root else int(state[layout.LEAF] if state[layout.LEAF] >= 0 else state[layout.NEXT])
+        kept = int(state[layout.NEXT]) - carried
+        slots = max(self._slots, kept + payload // (self._size - 4) + 8)
+        spare = max(_SPARE_BYTES, payload + 2 * self._size)
+        is_usual = slots == self._slots and spare == _SPARE_BYTES
+        new = self._free.pop() if is_usual and self._free else _Block(slots, spare, self._size)
+        base = int(state[layout.BASE])
+        self._do(lambda: self._hand_over(old, new, carried, kept, base))
+        state[layout.BASE] = base + carried
+        state[layout.NEXT] = kept
+        if state[layout.LEAF] >= 0:
+            state[layout.LEAF] = 0
+        self._block = new
+        self._fit(new)
+
+    def _hand_over(self, old: _Block, new: _Block, carried: int, kept: int, base: int) -> None:
+        size = self._size
+        new.bytes[: kept * size] = old.bytes[carried * size : (carried + kept) * size]
+        self._write(old, 0, carried, base)
+        if old.slots == self._slots and len(old.bytes) == self._slots * size + _SPARE_BYTES and len(self._free) < _UNDER_WAY:
+            self._free.append(old)
+
+    def _write(self, block: _Block, first: int, end: int, base: int) -> None:
+        """Write the slots first..end; slot 0 of the first block is no page of the file."""
+        first = max(first, self._first_page - base)
+        lock = self._sink.lock_page - base
+        if first <= lock < end:
+            block.bytes[lock * self._size : (lock + 1) * self._size] = 0
+        if first < end:
+            self._sink.write(base + first, block.bytes[first * self._size : end * self._size])
+
+    def abandon(self) -> None:
+        """Wait for what is under way, whatever comes of it."""
+        for job in self._jobs:
+            job.exception()
+        self._jobs.clear()
+
+    def finish(self) -> Array | None:
+        """Write the rest; the bytes of the root page, or None where there was no row (the empty root then stands)."""
+        self._wait()
+        state, block = self._state, self._block
+        if not self.rows:
+            return None
+        base, leaf = int(state[layout.BASE]), int(state[layout.LEAF])
+        if leaf >= 0:
+            kind = 10 if self.tree.is_index else 13
+            layout.put_head(block.bytes, leaf * self._size, kind, int(state[layout.CELLS]), int(state[layout.TOP]))
+        self._write(block, 0, int(state[layout.NEXT]), base)
+        self._sink.next_page = base + int(state[layout.NEXT])
+        if state[layout.IN_ROOT]:
+            root: Array = block.bytes[: self._size].copy()
+            return root
+        children = np.concatenate(self._children)
+        if leaf >= 0:
+            children = np.append(children, base + leaf)
+        else:
+            children = np.append(children, self._split_last_leaf(int(children[-1])))
+        return self._finish_interior(children, *self._keys_between())
+
+    def _split_last_leaf(self, page: int) -> int:
+        """The last row went up with nothing after it: the row before it goes up instead; the page that then holds the last row."""
+        cell = self._last_key()
+        old = self._sink.read(page)
+        count = int(old[3]) << 8 | int(old[4])
+        start, end = (int(old[6 + 2 * n]) << 8 | int(old[7 + 2 * n]) for n in (count, count - 1))
+        self._keys[-1] = np.concatenate([self._keys[-1][: -len(cell)], old[start:end]])
+        self._lengths[-1] = np.append(self._lengths[-1][:-1], end - start)
+        layout.put_head(old, 0, 10, count - 1, end)
+        self._sink.write(page, old)
+        new = np.zeros(self._size, np.uint8)
+        new[-len(cell) :] = cell
+        new[8], new[9] = (self._size - len(cell)) >> 8, (self._size - len(cell)) & 255
+        layout.put_head(new, 0, 10, 1, self._size - len(cell))
+        return self._append(new, 1)[0]
+
+    def _last_key(self) -> Array:
+        return self._keys[-1][-int(self._lengths[-1][-1]) :].copy()
+
+    def _keys_between(self) -> tuple[Array, Array]:
+        """Where the key after each leaf starts, and the keys one after another."""
+        lengths = np.concatenate(self._lengths)
+        if self.tree.is_index:
+            return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]), np.concatenate(self._keys)
+        return _varints(lengths)
+
+    def _append(self, pages: Array, count: int) -> list[int]:
+        """Write `count` pages after all others; their numbers."""
+        sink, size = self._sink, self._size
+        numbers = []
+        for n in range(count):
+            if sink.next_page == sink.lock_page:
+                sink.write(sink.next_page, np.zeros(size, np.uint8))
+                sink.next_page += 1
+            sink.write(sink.next_page, pages[n * size : (n + 1) * size])
+            numbers.append(sink.next_page)
+            sink.next_page += 1
+        return numbers
+
+    def _finish_interior(self, children: Array, starts: Array, keys: Array) -> Array:
+        kind, size = (2 if self.tree.is_index else 5), self._size
+        while True:
+            widest = int(np.diff(starts).max()) + 6
+            room = 2 + (len(keys) + 6 * len(children)) // (size - 12 - widest)
+            out, last = np.empty(room * size, np.uint8), np.empty(room, np.int64)
+            pages = fill_interior(children, starts, keys, kind, size, out, last)
+            if pages == 1:
+                return out[:size]
+            climbing = last[: pages - 1]
+            places = np.column_stack([starts[climbing], starts[climbing + 1] - starts[climbing]])
+            upper = np.concatenate([np.zeros(1, np.int64), np.cumsum(places[:, 1])])
+            gathered = np.empty(int(upper[-1]), np.uint8)
+            gather(keys, places, upper, gathered)
+            children, starts, keys = np.array(self._append(out, pages), np.int64), upper, gathered
+
+
+@njit(nogil=True, cache=True)
+def _varints(values: Any) -> Any:
+    starts = np.zeros(len(values) + 1, np.int64)
+    for i in range(len(values)):
+        starts[i + 1] = starts[i] + varint_length(values[i])
+    keys = np.empty(starts[-1], np.uint8)
+    for i in range(len(values)):
+        put_varint(keys, starts[i], values[i])
+    return starts, keys
