@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
@@ -11,9 +12,9 @@ from msgspec import UnsetType
 from fonoteca.catalogue.catalogue_reading import CatalogueReader
 from fonoteca.catalogue.file_rows import FileRows
 from fonoteca.catalogue.identifiers import is_public_id, wanted_track_id_of
+from fonoteca.catalogue.migration import MIGRATIONS
 from fonoteca.catalogue.names import check_number, check_score, clean_optional, clean_text
 from fonoteca.catalogue.popularity import COUNTED, PLAYS_AT_1, PLAYS_AT_100, popularity_of_plays
-from fonoteca.catalogue.migration import MIGRATIONS
 from fonoteca.catalogue.records import AlbumRecord, ArtistRecord, FileRow, RightsRow, RightsSource, Tombstone, TrackRecord
 from fonoteca.catalogue.schema import APPLICATION_ID, STATES, WORKING_SCHEMA
 from fonoteca.catalogue.statements import Statements
@@ -70,6 +71,11 @@ class Catalogue(CatalogueReader):
         if not path.is_file():
             raise NotFoundError(f"there is no catalogue at {path}", "Make an archive with: fonoteca init DIR")
         return cls(path, read_only=read_only)
+
+    @property
+    def writer(self) -> TrackWriter:
+        """What writes tracks here, for those of this room who write many at once."""
+        return self._writer
 
     def transaction(self) -> AbstractContextManager[None]:
         """All that is written inside, or nothing of it; inside another one it is part of that one."""
@@ -134,16 +140,21 @@ class Catalogue(CatalogueReader):
 
     def add_wanted(self, row: MetadataRow, *, rights_uri: str | None = None, source: str = "metadata") -> str:
         """A known track that is not held; gives its public id, the same for the same row. A track that is there keeps its status."""
-        changes = row.changes()
-        isrcs = changes.get("isrcs") or ((row.isrc,) if row.isrc else ())
-        recording = changes.get("recording_mbid") or row.mbid
-        names = [changes.get("title") or "", *(changes.get("artists") or ()), changes.get("album") or "", row.path or "", row.id or ""]
-        track_id = row.id if row.id and is_public_id(row.id) else wanted_track_id_of(recording, isrcs, names)
+        track_id = wanted_id_of(row)
         with self.transaction():
             if self.get_track(track_id) is None:
-                self._writer.put(TrackRecord(id=track_id, isrcs=tuple(isrcs), recording_mbid=recording))
+                self._writer.put(
+                    TrackRecord(id=track_id, isrcs=_isrcs_of(row), recording_mbid=row.changes().get("recording_mbid") or row.mbid)
+                )
             self.apply_metadata(track_id, row, rights_uri=rights_uri, source=source)
         return track_id
+
+    def change_track(self, record: TrackRecord, provenance: Mapping[str, str]) -> None:
+        """Put the record of a known track back as it is now; `provenance` says who gave each field that is new."""
+        with self.transaction():
+            self._writer.put(record)
+            for field, source in provenance.items():
+                self._note_provenance(record.id, [field], source)
 
     def set_popularity(
         self, track_id: str, *, plays: int | None = None, popularity: float | None = None,
@@ -236,7 +247,7 @@ class Catalogue(CatalogueReader):
             self.statements.run("DELETE FROM evidence WHERE track = ?1 OR other = ?1", (track,))
             keys = {"labels": [(label,)], **links}
             keys |= {table: [(album,)] for table in ("further_album_artists", "recorded_albums", "albums")}
-            keys |= {table: links["artists"] for table in ("artist_aliases", "artist_genres", "recorded_artists")}
+            keys |= dict.fromkeys(("artist_aliases", "artist_genres", "recorded_artists"), links["artists"])
             for name, drop in _DROP_UNUSED.items():
                 self.statements.run_many(drop, keys[name])
             self.statements.run("INSERT INTO track_search (track_search) VALUES ('optimize')")
@@ -305,3 +316,16 @@ class Catalogue(CatalogueReader):
             self.statements.run("DELETE FROM same_recordings WHERE track = ?1 OR leader = ?1", (track,))
             for table in (*LINK_TABLES, "provenance", "fingerprints", "files", "tracks"):
                 self.statements.run(f"DELETE FROM {table} WHERE track = ?", (track,))
+
+
+def wanted_id_of(row: MetadataRow) -> str:
+    """The public id that a row gives a track which is known by nothing else: the same for the same row."""
+    changes = row.changes()
+    if row.id and is_public_id(row.id):
+        return row.id
+    names = [changes.get("title") or "", *(changes.get("artists") or ()), changes.get("album") or "", row.path or "", row.id or ""]
+    return wanted_track_id_of(changes.get("recording_mbid") or row.mbid, _isrcs_of(row), names)
+
+
+def _isrcs_of(row: MetadataRow) -> tuple[str, ...]:
+    return tuple(row.changes().get("isrcs") or ((row.isrc,) if row.isrc else ()))

@@ -17,12 +17,12 @@ from fonoteca.catalogue.schema import STATES
 from fonoteca.catalogue.search_text import index_words
 from fonoteca.catalogue.shared_rows import SharedRows
 
-_COLUMNS = (
+TRACK_COLUMNS = (
     "id", "title", "artist", "album", "disc", "number", "duration_ms", "explicit", "popularity", "isrc_number", "state", "rights", "plays",
     "date", "label", "recording_mbid", "credited_as", "duplicate_of", "rights_text", "rights_from", "attribution", "status_reason",
 )  # fmt: skip
-_INSERT = f"INSERT INTO tracks ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) RETURNING track"
-_UPDATE = f"UPDATE tracks SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE track = ?"
+_INSERT = f"INSERT INTO tracks ({', '.join(TRACK_COLUMNS)}) VALUES ({', '.join('?' * len(TRACK_COLUMNS))}) RETURNING track"
+_UPDATE = f"UPDATE tracks SET {', '.join(f'{name} = ?' for name in TRACK_COLUMNS)} WHERE track = ?"
 LINK_TABLES = ("further_track_artists", "further_isrcs", "track_genres", "track_pictures", "given_forms")
 """Tables whose rows come with the record of a track."""
 
@@ -58,26 +58,31 @@ class TrackWriter(SharedRows):
         record = clean_record(record)
         with self._sql.transaction():
             self.keep_small()
-            artists, album = self._credits(record), self._album_row(record)
+            artists, album = self._credits(record), self.album_of(record)
             track = self._put_row(record, artists[0] if artists else (None, None), album)
             further = [(track, position, *credit) for position, credit in enumerate(artists[1:], 1)]
             self._sql.run_many("INSERT INTO further_track_artists VALUES (?, ?, ?, ?)", further)
             self._put_lists(track, record)
-            forms = [(track, field, value) for field, value in self._given_forms(record, album)]
+            forms = [(track, field, value) for field, value in self.given_forms_of(record, album)]
             self._sql.run_many("INSERT INTO given_forms VALUES (?, ?, ?)", forms)
 
     def _credits(self, record: TrackRecord) -> list[tuple[int, str | None]]:
         """(row, name as given where it is another) of each artist."""
+        rows = self.credited_rows(record)
+        return [(row, None if name == self.artist_name(row) else name) for row, name in zip(rows, record.artists, strict=True)]
+
+    def credited_rows(self, record: TrackRecord) -> list[int]:
+        """The row of each artist in order, with what the record says of the first."""
         are_aligned = len(record.artist_mbids) == len(record.artists) and all(record.artist_mbids)
         mbids: Sequence[str | None] = record.artist_mbids if are_aligned else [None] * len(record.artists)
         rows = [self.artist_row(name, mbid) for name, mbid in zip(record.artists, mbids, strict=True)]
         if rows and (record.artist_popularity is not None or record.followers is not None):
             update = "UPDATE artists SET popularity = coalesce(?, popularity), followers = coalesce(?, followers) WHERE artist = ?"
             self._sql.run(update, (record.artist_popularity, record.followers, rows[0]))
-        return [(row, None if name == self.artist_name(row) else name) for row, name in zip(rows, record.artists, strict=True)]
+        return rows
 
     def _put_row(self, record: TrackRecord, first: tuple[int | None, str | None], album: int | None) -> int:
-        columns = self._columns(record, first, album)
+        columns = self.columns_of(record, first, album)
         words = index_words(*(text for text in (record.title, *record.artists, record.album) if text))
         track: int | None = self._sql.value("SELECT track FROM tracks WHERE id = ?", (record.id,))
         if track is None:
@@ -91,8 +96,9 @@ class TrackWriter(SharedRows):
             self._sql.run("INSERT OR REPLACE INTO track_search (rowid, words) VALUES (?, ?)", (track, words))
         return track
 
-    def _columns(self, record: TrackRecord, first: tuple[int | None, str | None], album: int | None) -> tuple[Any, ...]:
-        isrc = next(iter(_isrc_numbers(record)), None)
+    def columns_of(self, record: TrackRecord, first: tuple[int | None, str | None], album: int | None) -> tuple[Any, ...]:
+        """The values of TRACK_COLUMNS; `first` is the first artist's row, and its name as given where that is another."""
+        isrc = next(iter(isrc_numbers_of(record)), None)
         return (
             record.id, record.title, first[0], album, record.disc, record.number, record.duration_ms, record.explicit,
             record.popularity, isrc, _STATES[record.status], self.named_row("rights", "rights", "uri", record.rights_uri), record.plays,
@@ -100,7 +106,8 @@ class TrackWriter(SharedRows):
             record.rights_text, record.rights_from, record.attribution, record.status_reason,
         )  # fmt: skip
 
-    def _album_row(self, record: TrackRecord) -> int | None:
+    def album_of(self, record: TrackRecord) -> int | None:
+        """The row of the album that the record names, with the popularity it says; None where it names none."""
         if not record.album_artists and record.album is None and record.album_mbid is None and record.barcode is None:
             return None
         album = self.album_row(record.album, record.album_artists, record.album_mbid, record.barcode)
@@ -109,7 +116,7 @@ class TrackWriter(SharedRows):
         return album
 
     def _put_lists(self, track: int, record: TrackRecord) -> None:
-        isrcs = [(track, position, number) for position, number in enumerate(_isrc_numbers(record)) if position]
+        isrcs = [(track, position, number) for position, number in enumerate(isrc_numbers_of(record)) if position]
         self._sql.run_many("INSERT INTO further_isrcs VALUES (?, ?, ?)", isrcs)
         genres = [(track, n, self.named_row("genres", "genre", "name", name)) for n, name in enumerate(record.genres)]
         self._sql.run_many("INSERT INTO track_genres VALUES (?, ?, ?)", genres)
@@ -118,7 +125,7 @@ class TrackWriter(SharedRows):
         ]
         self._sql.run_many("INSERT INTO track_pictures VALUES (?, ?, ?)", pictures)
 
-    def _given_forms(self, record: TrackRecord, album: int | None) -> list[tuple[str, str]]:
+    def given_forms_of(self, record: TrackRecord, album: int | None) -> list[tuple[str, str]]:
         """What the tables would not give back as it came, by field."""
         forms = []
         if record.album is not None and record.album != normal_form(record.album):
@@ -129,12 +136,13 @@ class TrackWriter(SharedRows):
             forms.append(("artist_mbids", json.dumps(record.artist_mbids)))
         if record.barcode is not None and record.barcode != _barcode_of(record.barcode):
             forms.append(("barcode", record.barcode))
-        if len(_isrc_numbers(record)) < len(record.isrcs):
+        if len(isrc_numbers_of(record)) < len(record.isrcs):
             forms.append(("isrcs", json.dumps(record.isrcs, ensure_ascii=False)))
         return forms
 
 
-def _isrc_numbers(record: TrackRecord) -> list[int]:
+def isrc_numbers_of(record: TrackRecord) -> list[int]:
+    """The numbers of the ISRCs in order, without what is none."""
     return [isrc_number(isrc) for isrc in record.isrcs if parse_isrc(isrc) == isrc]
 
 

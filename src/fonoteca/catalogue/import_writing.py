@@ -1,0 +1,152 @@
+"""Rows of an import on their way into the working catalogue: new tracks in batches, known ones field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from fonoteca.catalogue.identifiers import album_id_of, artist_id_of
+from fonoteca.catalogue.import_records import AlbumRow, ArtistRow
+from fonoteca.catalogue.new_tracks import NewTrack, TrackBatches
+from fonoteca.catalogue.popularity import COUNTED
+from fonoteca.catalogue.records import AlbumRecord, ArtistRecord, TrackRecord
+from fonoteca.catalogue.tables import MetadataRow
+from fonoteca.catalogue.working import Catalogue, wanted_id_of
+from fonoteca.catalogue.writing import changed_record, clean_record
+
+PopularityOfPlays = Callable[[int], float]
+
+
+class ImportWriter:
+    """Takes rows in their order; new tracks wait until `flush`, or until a row needs what is in the catalogue."""
+
+    def __init__(self, catalogue: Catalogue, source: str, score: PopularityOfPlays) -> None:
+        self._catalogue = catalogue
+        self._sql = catalogue.statements
+        self._source = source
+        self._score = score
+        self._batches = TrackBatches(self._sql, catalogue.writer)
+        self._waiting: dict[str, NewTrack] = {}
+        self._has_redirects = self._sql.value("SELECT 1 FROM redirects") is not None
+
+    def flush(self) -> None:
+        """Write the new tracks that wait."""
+        waiting, self._waiting = list(self._waiting.values()), {}
+        if waiting:
+            self._batches.insert(waiting)
+
+    def track_of(self, row: MetadataRow) -> str:
+        """The public id that the row's track has, or will have; keys that only others know are not looked at."""
+        track_id = wanted_id_of(row)
+        return self._catalogue.resolve(track_id) if self._has_redirects else track_id
+
+    def is_known(self, track_id: str) -> bool:
+        """Whether the track is in the catalogue, or waits to be."""
+        return track_id in self._waiting or self._sql.value("SELECT 1 FROM tracks WHERE id = ?", (track_id,)) is not None
+
+    def add_new(self, track_id: str, row: MetadataRow, rights_uri: str | None) -> None:
+        """A track that is not known yet; the same as the catalogue's add_wanted, with its plays as a score."""
+        changes, provenance = self._changes(row, rights_uri, None)
+        isrcs = changes.get("isrcs") or ((row.isrc,) if row.isrc else ())
+        given = {"isrcs": tuple(isrcs), "recording_mbid": changes.get("recording_mbid") or row.mbid} | changes
+        record = TrackRecord(id=track_id, **given)
+        clean_record(record)  # a value that cannot be stored costs this row and not its batch
+        self._waiting[track_id] = NewTrack(record, provenance)
+
+    def change(self, track_id: str, row: MetadataRow, rights_uri: str | None) -> bool:
+        """Give a known track what the row says; whether anything changed. Its status stays."""
+        if track_id in self._waiting:
+            self.flush()
+        former = self._catalogue.get_track(track_id)
+        assert former is not None
+        changes, provenance = self._changes(row, rights_uri, former)
+        record = clean_record(changed_record(former, changes))
+        known = self._catalogue.provenance(track_id)
+        if record == former and known | provenance == known:
+            return False
+        self._catalogue.change_track(record, provenance)
+        return True
+
+    def _changes(self, row: MetadataRow, rights_uri: str | None, former: TrackRecord | None) -> tuple[dict[str, Any], dict[str, str]]:
+        """The fields to set, and who said each of them."""
+        changes = row.changes()
+        if row.rights is not UNSET and (former is None or former.rights_from != "sidecar"):
+            changes |= {"rights_uri": rights_uri, "rights_text": row.rights, "rights_from": "metadata"}
+        provenance = dict.fromkeys(changes, self._source)
+        if isinstance(row.plays, int) and not isinstance(row.popularity, float | int):
+            changes["popularity"] = self._score(row.plays)
+            provenance["popularity"] = COUNTED
+        return changes, provenance
+
+    def put_artist(self, row: ArtistRow) -> tuple[str, bool]:
+        """Give an artist what the row says; the public id, and whether anything changed."""
+        self.flush()
+        former = self._artist(row.id or artist_id_of(row.name, row.mbid))
+        given = {name: value for name in _ARTIST_FIELDS if (value := getattr(row, name)) is not UNSET}
+        base = ArtistRecord(name=row.name) if former is None else former
+        record = msgspec.structs.replace(base, id=row.id or base.id, mbid=row.mbid or base.mbid, name=row.name, **given)
+        if record == former:
+            return str(former.id), False
+        return self._catalogue.put_artist(record), True
+
+    def _artist(self, public_id: str) -> ArtistRecord | None:
+        """What is known of an artist whose name came from a record of its own."""
+        query = """SELECT id, name, mbid, sort_name, country, popularity, followers, artist FROM artists
+                   WHERE id = ? AND artist IN (SELECT artist FROM recorded_artists)"""
+        found = self._sql.row(query, (public_id,))
+        if found is None:
+            return None
+        *values, artist = found
+        aliases = self._column("SELECT alias FROM artist_aliases WHERE artist = ? ORDER BY position", artist)
+        genres = self._column("SELECT name FROM artist_genres JOIN genres USING (genre) WHERE artist = ? ORDER BY position", artist)
+        fields = ("id", "name", "mbid", "sort_name", "country", "popularity", "followers")
+        return ArtistRecord(**dict(zip(fields, values, strict=True)), aliases=aliases, genres=genres)
+
+    def put_album(self, row: AlbumRow) -> tuple[str, bool]:
+        """Give an album what the row says; the public id, and whether anything changed."""
+        self.flush()
+        public_id = row.id or album_id_of(row.title, row.artists, row.mbid, row.barcode)
+        former = self._album(public_id)
+        given = {name: value for name in _ALBUM_FIELDS if (value := getattr(row, name)) is not UNSET}
+        base = {name: getattr(former, name) for name in _ALBUM_FIELDS} if former else {}
+        keys = {"title": row.title, "artists": row.artists, "barcode": row.barcode, "mbid": row.mbid}
+        record = AlbumRecord(id=row.id, **keys, **(base | given))
+        before = self._sql.connection.total_changes()
+        if former is not None and self._says_the_same(former, record):
+            return public_id, False
+        found = self._catalogue.put_album(record)
+        return found, self._sql.connection.total_changes() > before
+
+    def _says_the_same(self, former: AlbumRecord, record: AlbumRecord) -> bool:
+        names = ("artists", *_ALBUM_FIELDS)
+        return all(getattr(former, name) == getattr(record, name) for name in names)
+
+    def _album(self, public_id: str) -> AlbumRecord | None:
+        query = """SELECT b.title, b.date, l.name, b.barcode, b.mbid, b.popularity, b.album
+                   FROM albums b LEFT JOIN labels l USING (label) WHERE id = ?"""
+        found = self._sql.row(query, (public_id,))
+        if found is None:
+            return None
+        title, date, label, barcode, mbid, popularity, album = found
+        links = "SELECT a.name, coalesce(a.mbid, '') FROM album_artists JOIN artists a USING (artist) WHERE album = ? ORDER BY position"
+        artists = list(self._sql.rows(links, (album,)))
+        mbids = tuple(mbid for _, mbid in artists)
+        return AlbumRecord(
+            id=public_id, title=title, date=date, label=label, barcode=barcode, mbid=mbid, popularity=popularity,
+            artists=tuple(name for name, _ in artists), artist_mbids=mbids if any(mbids) else (),
+        )  # fmt: skip
+
+    def _column(self, query: str, key: int) -> tuple[Any, ...]:
+        return tuple(row[0] for row in self._sql.rows(query, (key,)))
+
+    def ids_by_isrc(self, isrc: str) -> Sequence[str]:
+        """The tracks, sorted by id, that carry an ISRC."""
+        self.flush()
+        return self._catalogue.find_keyed(MetadataRow(isrc=isrc))
+
+
+_ARTIST_FIELDS = ("sort_name", "country", "aliases", "genres", "popularity", "followers")
+_ALBUM_FIELDS = ("artist_mbids", "date", "label", "popularity")
