@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fonoteca.audio.decode import Decoded, decode_audio
     from fonoteca.audio.encode import EncodedOpus, OpusRequest, encode_opus
     from fonoteca.audio.encoded_check import check_encoded, encode_and_check
+    from fonoteca.audio.fingerprint import Fingerprint, find_fingerprinter, fingerprint_file
     from fonoteca.audio.formats import AUDIO_SUFFIXES
     from fonoteca.audio.gain_tags import check_gain_tags, track_gain_tags
     from fonoteca.audio.ogg_pictures import picture_block
@@ -29,6 +30,7 @@ __all__ = [
     "Decoded",
     "EmbeddedTags",
     "EncodedOpus",
+    "Fingerprint",
     "OggStructure",
     "OpusRequest",
     "Retagged",
@@ -38,6 +40,8 @@ __all__ = [
     "decode_audio",
     "encode_and_check",
     "encode_opus",
+    "find_fingerprinter",
+    "fingerprint_file",
     "make_picture",
     "merge_comments",
     "parse_comment_packet",
@@ -59,6 +63,7 @@ _HOMES = {
     "decode": ("Decoded", "decode_audio"),
     "encode": ("EncodedOpus", "OpusRequest", "encode_opus"),
     "encoded_check": ("check_encoded", "encode_and_check"),
+    "fingerprint": ("Fingerprint", "find_fingerprinter", "fingerprint_file"),
     "formats": ("AUDIO_SUFFIXES",),
     "ogg_structure": ("OggStructure", "read_ogg_structure"),
     "patches": ("apply_patch", "pictures_of_patch"),

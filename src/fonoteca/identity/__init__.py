@@ -1,7 +1,7 @@
 """Recordings that are the same, joined by evidence: what to compare, how to judge it, what to join. Pure decisions."""
 
-from fonoteca.identity.blocking import BlockMember, block_keys, pairs_of_block
-from fonoteca.identity.evidence import Sayings, judge
+from fonoteca.identity.blocking import block_keys, pairs_in_order, place_in_block
+from fonoteca.identity.evidence import Sayings, judge, speaks_against
 from fonoteca.identity.fingerprints import FingerprintMatch, compare_fingerprints
 from fonoteca.identity.folding import fold_name
 from fonoteca.identity.grouping import Components, Link, choose_leader, group_links
@@ -9,7 +9,6 @@ from fonoteca.identity.isrc_songs import songs_of
 from fonoteca.identity.titles import TitleForm, read_title
 
 __all__ = [
-    "BlockMember",
     "Components",
     "FingerprintMatch",
     "Link",
@@ -21,7 +20,9 @@ __all__ = [
     "fold_name",
     "group_links",
     "judge",
-    "pairs_of_block",
+    "pairs_in_order",
+    "place_in_block",
     "read_title",
     "songs_of",
+    "speaks_against",
 ]

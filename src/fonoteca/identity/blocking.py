@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-
-import msgspec
+from collections import deque
+from collections.abc import Iterable, Iterator
 
 from fonoteca.ground.recordings import Recording
 from fonoteca.identity.fingerprints import sample_items
@@ -15,16 +14,7 @@ from fonoteca.identity.titles import read_title
 
 ARTISTS_KEYED = 6
 FINGERPRINT_ITEMS = 20
-WHOLE_BLOCK = 24  # members of a block that are all compared with each other; in larger ones each with those next to it
-NEIGHBOURS = 12
-
-
-class BlockMember(msgspec.Struct, frozen=True):
-    """One recording in a block, with what larger blocks are sorted by."""
-
-    row: int
-    id: str
-    duration_ms: int | None = None
+WINDOW = 24  # how many neighbours in its block each is compared with
 
 
 def block_keys(recording: Recording) -> set[int]:
@@ -46,16 +36,23 @@ def _key_of(text: str) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
-def pairs_of_block(members: Sequence[BlockMember]) -> Iterator[tuple[int, int]]:
-    """The rows to compare: all with all in a small block, else each with its neighbours by duration and id.
+def place_in_block(recording: Recording) -> int:
+    """By what the members of a block are sorted: duration, then a hash of the id; the order of arrival decides nothing."""
+    duration = 2**31 - 1 if recording.duration_ms is None else min(max(recording.duration_ms, 0), 2**31 - 2)
+    return duration << 32 | _key_of(recording.id) & 0xFFFFFFFF
 
-    The order of arrival decides nothing.
+
+def pairs_in_order(members: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The rows to compare, the lower first, of (key, row) sorted by key and place in block; streams.
+
+    All of a block of up to 25 are compared with each other, in larger ones each with the 24 next to it.
     """
-    if len(members) <= WHOLE_BLOCK:
-        window = WHOLE_BLOCK
-    else:
-        window = NEIGHBOURS
-    ordered = sorted(members, key=lambda one: (one.duration_ms is None, one.duration_ms or 0, one.id))
-    for place, one in enumerate(ordered):
-        for other in ordered[place + 1 : place + 1 + window]:
-            yield (one.row, other.row) if one.row < other.row else (other.row, one.row)
+    key: int | None = None
+    before: deque[int] = deque(maxlen=WINDOW)
+    for one_key, row in members:
+        if one_key != key:
+            key = one_key
+            before.clear()
+        for other in before:
+            yield (row, other) if row < other else (other, row)
+        before.append(row)

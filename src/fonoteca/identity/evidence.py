@@ -8,7 +8,7 @@ from fonoteca.ground.recordings import EvidencePart, Judgement, Recording, Sayin
 from fonoteca.identity.name_evidence import judge_artists, judge_place, judge_titles
 from fonoteca.identity.sound_evidence import judge_durations, judge_essences, judge_fingerprints, judge_isrcs, judge_recording_mbids
 from fonoteca.identity.weighing import Weighed
-from fonoteca.identity.weights import JOIN_FROM, PRIOR, SAID, SUGGEST_FROM
+from fonoteca.identity.weights import AGAINST, JOIN_FROM, PRIOR, SAID, SUGGEST_FROM
 
 Sayings = Mapping[tuple[str, str], Saying]
 """What people said, by the two public ids in order."""
@@ -47,3 +47,8 @@ def _decide(score: float, weighed: list[Weighed]) -> tuple[Verdict, bool]:
     if score >= JOIN_FROM:
         return "same", False
     return ("perhaps" if score >= SUGGEST_FROM else "apart"), False
+
+
+def speaks_against(judgement: Judgement) -> bool:
+    """Whether something says that they are two recordings, so that no chain of others may join them; little evidence alone does not."""
+    return judgement.is_vetoed or (judgement.verdict == "apart" and any(part.score <= AGAINST for part in judgement.parts))

@@ -17,6 +17,7 @@ from fonoteca.identity.weights import (
     OTHER_ISRC,
     OTHER_RECORDING_MBID,
     RECORDING_MBID,
+    WHOLE_SECONDS_MS,
 )
 
 
@@ -45,8 +46,9 @@ def judge_durations(a: Recording, b: Recording) -> Weighed | None:
     if a.duration_ms is None or b.duration_ms is None:
         return None
     difference = abs(a.duration_ms - b.duration_ms)
+    counted = difference if a.duration_ms % 1000 or b.duration_ms % 1000 else max(difference, WHOLE_SECONDS_MS)
     shown = f"durations {difference / 1000:.1f} s apart ({_clock(a.duration_ms)}, {_clock(b.duration_ms)})"
-    return Weighed("duration", next(bits for limit, bits in DURATION if difference <= limit), shown)
+    return Weighed("duration", next(bits for limit, bits in DURATION if counted <= limit), shown)
 
 
 def _clock(duration_ms: int) -> str:

@@ -17,8 +17,6 @@ _FEATURED_AT_END = re.compile(r"\s+(?:feat|featuring|ft)\b\.?\s+(.+)$", re.IGNOR
 _SEVERAL = re.compile(r"\s*(?:,|;|&|\+|/|\band\b|\bund\b|\by\b|\bet\b|\bx\b)\s*", re.IGNORECASE)
 _PART = re.compile(r"\b(?:pt|part|parte|teil|partie) (\d+|[ivx]+)\b")
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "x": 10}
-    numeral: str(number) for number, numeral in enumerate(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"], 1)
-}
 
 
 class TitleForm(msgspec.Struct, frozen=True):

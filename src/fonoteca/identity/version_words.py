@@ -48,6 +48,4 @@ OTHER_DETAILS_CONTRADICT = ("remix", "version")
 
 _NEUTRAL = "the,a,an,in,at,from,of,on,and,with,by,to,for,new,edit,track,recording"
 NEUTRAL_WORDS = frozenset(_NEUTRAL.split(","))
-    ["the", "a", "an", "in", "at", "from", "of", "on", "and", "with", "by", "to", "for", "new", "edit", "track", "recording"]
-)
 """Words that do not tell one version of a kind from another."""

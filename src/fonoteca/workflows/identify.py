@@ -1,0 +1,215 @@
+"""`identify`: recordings that are the same, found by evidence and joined; nothing is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from fonoteca.catalogue.pair_scratch import FOUND_PERHAPS, FOUND_SAME, PairScratch, open_pair_scratch
+from fonoteca.catalogue.same_recordings import RecordingStore
+from fonoteca.ground.progress import Progress
+from fonoteca.ground.recordings import EvidencePart, Judgement, Recording
+from fonoteca.identity import (
+    Components,
+    Link,
+    Sayings,
+    block_keys,
+    choose_leader,
+    group_links,
+    judge,
+    pairs_in_order,
+    place_in_block,
+    speaks_against,
+)
+from fonoteca.workflows.archive import Archive
+
+READ_AT_ONCE = 2_000
+
+
+class PairShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One pair as it is told: ids, titles, the score in bits, and why."""
+
+    id: str
+    title: str | None
+    artists: str
+    other: str
+    other_title: str | None
+    other_artists: str
+    score: float
+    evidence: tuple[str, ...]
+
+
+class IdentifyReport(msgspec.Struct, kw_only=True):
+    """What came of it. `joined` counts recordings that are the same as a leader; `pairs` and `suggestions` tell the first of them."""
+
+    tracks: int = 0
+    compared: int = 0
+    groups: int = 0
+    joined: int = 0
+    suggested: int = 0
+    fingerprints_made: int = 0
+    fingerprints_failed: int = 0
+    dry_run: bool = False
+    pairs: list[PairShown] = []
+    suggestions: list[PairShown] = []
+
+
+@dataclass
+class _Run:
+    """One run over a catalogue: where it reads, what it notes, what it tells."""
+
+    store: RecordingStore
+    scratch: PairScratch
+    sayings: Sayings
+    progress: Progress
+    dry_run: bool
+    shown: int
+    report: IdentifyReport = field(default_factory=IdentifyReport)
+
+
+def identify(archive: Archive, progress: Progress, *, dry_run: bool = False, shown: int = 20) -> IdentifyReport:
+    """Compare what shares a key, join what is the same, and suggest what may be; run again it comes to the same.
+
+    `shown`: how many pairs and suggestions the report tells. `dry_run` needs a read-only archive and writes nothing.
+    """
+    statements = archive.catalogue.statements
+    store = RecordingStore(statements)
+    with open_pair_scratch(None if dry_run else archive.staging) as scratch:
+        run = _Run(store, scratch, store.sayings(), progress, dry_run, shown)
+        run.report.dry_run = dry_run
+        _find_candidates(run)
+        _compare(run)
+        _link(run)
+        if dry_run:
+            _join(run)
+        else:
+            with archive.catalogue.transaction():
+                store.clear()
+                _join(run)
+    progress.finish()
+    return run.report
+
+
+def _find_candidates(run: _Run) -> None:
+    run.progress.start("reading names", run.store.count(), "tracks")
+    for batch in run.store.recordings():
+        run.scratch.add_keys([(key, place, one.row) for one in batch for place in [place_in_block(one)] for key in block_keys(one)])
+        run.report.tracks += len(batch)
+        run.progress.advance(len(batch))
+    run.progress.start("looking for pairs", None, "pairs")
+    run.scratch.add_candidates(pairs_in_order(run.scratch.members()))
+    said = [sorted(one.row for one in run.store.read_known(pair)) for pair in run.sayings]
+    run.scratch.add_candidates((rows[0], rows[1]) for rows in said if len(rows) == 2)
+    run.scratch.forget_keys()
+
+
+def _compare(run: _Run) -> None:
+    run.progress.start("comparing", None, "pairs")
+    for chunk in run.scratch.candidates():
+        found = []
+        for pairs, known in _read_with(run.store, chunk):
+            for one, other in pairs:
+                verdict = judge(known[one], known[other], run.sayings)
+                if verdict.verdict != "apart":
+                    found.append((one, other, FOUND_SAME if verdict.verdict == "same" else FOUND_PERHAPS, verdict.score))
+        run.scratch.add_found(found)
+        run.report.compared += len(chunk)
+        run.progress.advance(len(chunk))
+
+
+def _read_with(store: RecordingStore, pairs: list[tuple[int, int]]) -> Iterator[tuple[list[tuple[int, int]], dict[int, Recording]]]:
+    """The pairs with their recordings, a thousand or so at once."""
+    for start in range(0, len(pairs), READ_AT_ONCE // 2):
+        some = pairs[start : start + READ_AT_ONCE // 2]
+        yield some, {one.row: one for one in store.read(row for pair in some for row in pair)}
+
+
+def _link(run: _Run) -> None:
+    components = Components(run.scratch.number_linked())
+    for one, other in run.scratch.links_by_number():
+        components.join(one, other)
+    run.scratch.put_components(components.of_many())
+
+
+def _join(run: _Run) -> None:
+    run.progress.start("joining", None, "groups")
+    for rows in run.scratch.components():
+        known = {one.row: one for one in run.store.read(rows)}
+        links = [_link_of(known[one], known[other], score) for one, other, score in run.scratch.links_of(rows)]
+        for members in groups_of(known.values(), links, run.sayings):
+            _put_group(run, members, links)
+        run.progress.advance()
+    _suggest(run)
+
+
+def _link_of(one: Recording, other: Recording, score: float) -> Link:
+    return Link(-score, min(one.id, other.id), max(one.id, other.id))
+
+
+def groups_of(recordings: Iterable[Recording], links: list[Link], sayings: Sayings) -> list[list[Recording]]:
+    """The groups that the links make without joining what is apart, each sorted by id."""
+    by_id = {one.id: one for one in recordings}
+    judged: dict[tuple[str, str], bool] = {}
+
+    def are_apart(one: str, other: str) -> bool:
+        pair = (min(one, other), max(one, other))
+        if pair not in judged:
+            judged[pair] = speaks_against(judge(by_id[one], by_id[other], sayings))
+        return judged[pair]
+
+    return [[by_id[id] for id in group] for group in group_links(links, are_apart)]
+
+
+def _put_group(run: _Run, members: list[Recording], links: list[Link]) -> None:
+    leader = choose_leader(members)
+    for one in members:
+        if one is not leader:
+            judgement = with_chain(one, leader, judge(one, leader, run.sayings), links)
+            _show(run, run.report.pairs, one, leader, judgement)
+            if not run.dry_run:
+                run.store.put_same(one.row, leader.row, judgement.score)
+                run.store.put_evidence(one.row, leader.row, judgement.parts)
+    run.scratch.put_leaders([(one.row, leader.row) for one in members])
+    run.report.groups += 1
+    run.report.joined += len(members) - 1
+
+
+def with_chain(one: Recording, leader: Recording, judgement: Judgement, links: list[Link]) -> Judgement:
+    """The judgement; where the two alone would not have been joined, with the strongest link that joins the one."""
+    if judgement.verdict == "same":
+        return judgement
+    own = min((link for link in links if one.id in (link.first, link.second)), default=None)
+    if own is None:
+        return judgement
+    through = own.second if own.first == one.id else own.first
+    part = EvidencePart("through", 0.0, f"joined through {through}, {-own.weakness:.1f} bits")
+    return msgspec.structs.replace(judgement, parts=(*judgement.parts, part))
+
+
+def _suggest(run: _Run) -> None:
+    for one_row, other_row, _ in list(run.scratch.suggestions()) if run.dry_run else run.scratch.suggestions():
+        one, other = run.store.read((one_row, other_row))
+        leader = choose_leader((one, other))
+        follower = other if leader is one else one
+        judgement = judge(follower, leader, run.sayings)
+        run.report.suggested += 1
+        _show(run, run.report.suggestions, follower, leader, judgement)
+        if not run.dry_run:
+            run.store.put_evidence(follower.row, leader.row, judgement.parts)
+
+
+def _show(run: _Run, shown: list[PairShown], one: Recording, other: Recording, judgement: Judgement) -> None:
+    if len(shown) < run.shown:
+        shown.append(show_pair(one, other, judgement))
+
+
+def show_pair(one: Recording, other: Recording, judgement: Judgement) -> PairShown:
+    """A pair with its evidence, what weighs most first."""
+    parts = sorted(judgement.parts, key=lambda part: -abs(part.score))
+    return PairShown(
+        id=one.id, title=one.title, artists=", ".join(names[0] for names in one.artists), other=other.id, other_title=other.title,
+        other_artists=", ".join(names[0] for names in other.artists), score=judgement.score,
+        evidence=tuple(f"{part.shown} ({part.score:+.1f})" for part in parts),
+    )  # fmt: skip
