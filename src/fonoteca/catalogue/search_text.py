@@ -24,7 +24,7 @@ _SPACELESS = (
     "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3100-\u318f\u31f0-\u31ff"
     "\u3400-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_PUNCTUATION = "'’ʼ`´./&!$@*+-‐‑"
+_PUNCTUATION = r"'’ʼ`´./&!$@*+\-‐‑"
 _INDIC = "\u0900-\u0963\u0966-\u0dff"
 _WORD = re.compile(r"[^\W_]+")
 _WORD_WITH_VOWELS = re.compile(rf"(?:[^\W_]|[{_INDIC}])+")
@@ -174,7 +174,7 @@ def query_terms(text: str, *, is_last_open: bool = True) -> list[Term]:
     if not terms:
         symbol = symbol_word(text[:LONGEST_NAME])
         return [Term(((symbol,),))] if symbol else []
-    is_open = is_last_open and terms[-1].run is None and text[-1:].isalnum()
+    is_open = is_last_open and terms[-1].run is None and unicodedata.category(text[-1])[0] in "LNM"
     return [*terms[:-1], msgspec.structs.replace(terms[-1], is_prefix=True)] if is_open else terms
 
 

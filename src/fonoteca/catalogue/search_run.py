@@ -1,0 +1,173 @@
+"""One search under way: the candidates that the index names, looked at in order of popularity until enough are found."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import apsw
+import msgspec
+
+from fonoteca.catalogue.filters import Condition, TrackFilter, popularity_rows
+from fonoteca.catalogue.search_build import ALIASES, Kind
+from fonoteca.catalogue.search_corrections import corrected_queries
+from fonoteca.catalogue.search_match import row_matches
+from fonoteca.catalogue.search_query import Query
+from fonoteca.catalogue.search_rows import read_names
+from fonoteca.catalogue.search_text import Term
+from fonoteca.catalogue.search_vocabulary import EditionVocabulary, Vocabulary, WorkingVocabulary, choose_leading, match_expression
+from fonoteca.catalogue.statements import Statements
+from fonoteca.ground.errors import DatabaseError
+
+STEPS_BETWEEN_LOOKS = 20_000
+"""Steps of SQLite's machine between two looks at the clock: about a millisecond."""
+
+_OF_TRACKS: dict[Kind, str] = {
+    "track": "SELECT rowid FROM track_search WHERE track_search MATCH ?",
+    "artist": "SELECT l.artist FROM track_search s JOIN track_artists l ON l.track = s.rowid WHERE s.track_search MATCH ?",
+    "album": "SELECT x.album FROM track_search s JOIN tracks x ON x.track = s.rowid WHERE s.track_search MATCH ?",
+}
+
+
+class Searchable(Protocol):
+    """A catalogue or an edition, opened."""
+
+    @property
+    def statements(self) -> Statements:
+        """Its connection."""
+
+    @property
+    def is_edition(self) -> bool:
+        """Whether rows are ranked and the index has tiers."""
+
+
+class SearchRun:
+    """The rows of one kind in one catalogue until `deadline` (of time.perf_counter); `is_complete` tells whether it was kept."""
+
+    def __init__(self, catalogue: Searchable, kind: Kind, deadline: float) -> None:
+        self.statements = catalogue.statements
+        self.is_edition = catalogue.is_edition
+        self.kind = kind
+        self.deadline = deadline
+        self.is_complete = True
+        self._tiers = list(self._read_tiers()) if self.is_edition else []
+        self._vocabulary: Vocabulary = (EditionVocabulary if self.is_edition else WorkingVocabulary)(self.statements)
+
+    def _read_tiers(self) -> Iterator[tuple[Any, ...]]:
+        sql = "SELECT name, first, last FROM search_tiers WHERE kind = ? ORDER BY tier"
+        if not self.statements.value("SELECT 1 FROM sqlite_schema WHERE name = 'search_tiers'"):
+            raise DatabaseError(f"{self.statements.path} has no search index", "Build the edition again, or take a newer one.")
+        yield from self.statements.rows(sql, (self.kind,))
+
+    def mark(self, query: Query) -> str:
+        """Twelve characters that are another for another query, kind or edition."""
+        facts = self.statements.value("SELECT group_concat(name || '=' || value) FROM edition") if self.is_edition else ""
+        asked = msgspec.json.encode((self.kind, query, facts), order="sorted")
+        return hashlib.sha256(asked).hexdigest()[:12]
+
+    def collect(self, query: Query, behind: int, most: int) -> list[int]:
+        """The first `most` row numbers that match, in order, from behind row `behind` (0: from the first)."""
+        rows: list[int] = []
+        with self._within_time():
+            condition = self._condition(query.filter)
+            leading = choose_leading(self._vocabulary, [wanted.term for wanted in query.wanted])
+            is_told_by_index = condition[0] == "1" and _is_told_by(leading, query)
+            for row in self._candidates(query, leading, condition, behind):
+                if is_told_by_index or self._matches(row, query, condition):
+                    rows.append(row)
+                    if len(rows) == most:
+                        break
+        return rows
+
+    def collect_corrected(self, query: Query, most: int) -> tuple[list[int], str | None]:
+        """The rows of the first query near this one that finds any, and its words; nothing and None where none does."""
+        variants: list[Query] = []
+        with self._within_time():
+            variants = list(corrected_queries(self._vocabulary, query))
+        for variant in variants:
+            rows = self.collect(variant, 0, most)
+            if rows:
+                return rows, variant.text
+        return [], None
+
+    def _matches(self, row: int, query: Query, condition: Condition) -> bool:
+        if time.perf_counter() > self.deadline:
+            raise apsw.InterruptError
+        names = read_names(self.statements, self.kind, row, condition)
+        return names is not None and row_matches(names, query)
+
+    @contextmanager
+    def _within_time(self) -> Iterator[None]:
+        connection = self.statements.connection
+        connection.set_progress_handler(lambda: time.perf_counter() > self.deadline, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except apsw.InterruptError:
+            self.is_complete = False
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, apsw.InterruptError):
+                raise
+            self.is_complete = False
+        finally:
+            connection.set_progress_handler(None)
+
+    def _condition(self, filter: TrackFilter) -> Condition:
+        """The filter as SQL over the row of this kind: artists and albums pass with one track that does."""
+        if self.kind == "track":
+            return (_without_popularity(filter) if self.is_edition else filter).condition(self.is_edition)
+        alias = ALIASES[self.kind]
+        sql, values = _without_popularity(filter).condition(self.is_edition)
+        parts = [] if sql == "1" else [(f"EXISTS (SELECT 1 FROM tracks t WHERE t.{self.kind} = {alias}.{self.kind} AND {sql})", values)]
+        for bound, sign in ((filter.popularity_from, ">="), (filter.popularity_to, "<=")):
+            parts += [] if bound is None else [(f"{alias}.popularity {sign} ?", (bound,))]
+        return " AND ".join(part for part, _ in parts) or "1", tuple(value for _, bound in parts for value in bound)
+
+    def _candidates(self, query: Query, leading: list[Term], condition: Condition, behind: int) -> Iterator[int]:
+        """Row numbers in order that may match; without words every row that passes the condition."""
+        if not self.is_edition:
+            return self._working_candidates(leading, condition, behind)
+        first, last = behind + 1, self.statements.value(f"SELECT max({self.kind}) FROM {self.kind}s") or 0
+        if self.kind == "track" and (query.filter.popularity_from is not None or query.filter.popularity_to is not None):
+            lowest, highest = popularity_rows(self.statements, query.filter.popularity_from, query.filter.popularity_to)
+            first, last = max(first, lowest), min(last, highest)
+        return self._tier_candidates(match_expression(leading), first, last) if leading else self._scan(condition, first, last)
+
+    def _tier_candidates(self, expression: str, first: int, last: int) -> Iterator[int]:
+        for name, tier_first, tier_last in self._tiers:
+            low, high = max(first, tier_first), min(last, tier_last)
+            if low <= high:
+                sql = f"SELECT rowid FROM {name} WHERE {name} MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid"
+                yield from self._rows(sql, (expression, low, high))
+                if time.perf_counter() > self.deadline:
+                    raise apsw.InterruptError
+
+    def _scan(self, condition: Condition, first: int, last: int) -> Iterator[int]:
+        alias = ALIASES[self.kind]
+        sql = f"SELECT {self.kind} FROM {self.kind}s {alias} WHERE {self.kind} BETWEEN ? AND ? AND {condition[0]} ORDER BY {self.kind}"
+        return self._rows(sql, (first, last, *condition[1]))
+
+    def _working_candidates(self, leading: list[Term], condition: Condition, behind: int) -> Iterator[int]:
+        kind, alias = self.kind, ALIASES[self.kind]
+        words = f"{alias}.{kind} IN ({_OF_TRACKS[kind]})" if leading else "1"
+        given: tuple[Any, ...] = (match_expression(leading),) if leading else ()
+        order = f"({alias}.popularity IS NULL, -coalesce({alias}.popularity, 0), {alias}.{kind})"
+        later = f"{order} > (SELECT popularity IS NULL, -coalesce(popularity, 0), {kind} FROM {kind}s WHERE {kind} = {behind:d})"
+        sql = f"""SELECT {alias}.{kind} FROM {kind}s {alias} WHERE {words} AND ({condition[0]}) AND ({later if behind else "1"})
+            ORDER BY {order[1:-1]}"""
+        return self._rows(sql, (*given, *condition[1]))
+
+    def _rows(self, sql: str, bindings: tuple[Any, ...]) -> Iterator[int]:
+        return (row for (row,) in self.statements.rows(sql, bindings))
+
+
+def _without_popularity(filter: TrackFilter) -> TrackFilter:
+    return msgspec.structs.replace(filter, popularity_from=None, popularity_to=None)
+
+
+def _is_told_by(leading: list[Term], query: Query) -> bool:
+    """Whether a row that holds the leading terms needs no further look."""
+    is_plain = all(wanted.scope == "any" and wanted.term.run is None and wanted.term in leading for wanted in query.wanted)
+    return bool(leading) and is_plain and not (query.phrases or query.unwanted or query.unwanted_phrases)

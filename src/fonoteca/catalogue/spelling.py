@@ -1,0 +1,160 @@
+"""Words near a mistyped one, by symmetric deletion: two words one slip apart share a form with a letter left out.
+
+Only the first seven letters are deleted from, so that a word has at most eight forms for one slip and 29 for two, whatever its
+length; the words found are then compared in full. Words of 4 letters and more bear one slip, of 8 and more two.
+"""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import combinations, groupby
+from operator import itemgetter
+
+import apsw
+import numpy as np
+
+from fonoteca.catalogue.statements import Statements
+
+PREFIX = 7
+SHORTEST = 4
+SHORTEST_FOR_TWO = 8
+LONGEST = 32
+MOST_WORDS = 2_000_000
+"""Words that are kept, the commonest."""
+FAR_WORDS = 300_000
+"""The commonest words that are found two slips away."""
+_ENTRY = np.dtype([("check", "<u2"), ("word", "<u4")])
+_MOST_CANDIDATES = 400
+
+
+def slips_for(word: str) -> int:
+    """How many slips a word of this length may hold."""
+    return 0 if not SHORTEST <= len(word) <= LONGEST else 1 if len(word) < SHORTEST_FOR_TWO else 2
+
+
+def deleted_forms(word: str, slips: int) -> set[str]:
+    """The beginning of `word` with up to `slips` letters left out."""
+    start = word[:PREFIX]
+    return {"".join(kept) for gone in range(min(slips, len(start) - 1) + 1) for kept in combinations(start, len(start) - gone)}
+
+
+def form_number(form: str) -> int:
+    """The 32 bits a form is filed under: CRC-32 of its UTF-8."""
+    return zlib.crc32(form.encode("utf-8", "replace"))
+
+
+def bucket_bits(words: int) -> int:
+    """How many leading bits of a form's number name its bucket; the next sixteen are kept with the entry."""
+    return min(16, max(4, (words // 8).bit_length()))
+
+
+def build_spellings(connection: apsw.Connection, parts: Sequence[str]) -> int:
+    """Fill `words` and `spellings` from the words counted in part files; gives how many words there are."""
+    counted = _most_frequent(_merged(parts))
+    rows = ((place, word, tracks) for place, (word, tracks) in enumerate(counted, 1))
+    connection.executemany("INSERT INTO words (word, text, tracks) VALUES (?, ?, ?)", rows)
+    connection.execute("CREATE INDEX words_by_text ON words (text)")
+    forms, words = _filed_forms([word for word, _ in counted])
+    connection.executemany("INSERT INTO spellings (bucket, entries) VALUES (?, ?)", _buckets(forms, words, bucket_bits(len(counted))))
+    return len(counted)
+
+
+def _merged(parts: Sequence[str]) -> Iterator[tuple[str, int]]:
+    with ExitStack() as stack:
+        sources = []
+        for part in parts:
+            connection = apsw.Connection(part, flags=apsw.SQLITE_OPEN_READONLY)
+            stack.callback(connection.close)
+            sources.append(connection.execute("SELECT text, tracks FROM counted ORDER BY text"))
+        # SQLite orders by UTF-8 bytes, Python by code points: the same order
+        for word, group in groupby(heapq.merge(*sources, key=itemgetter(0)), key=itemgetter(0)):
+            yield word, sum(tracks for _, tracks in group)
+
+
+def _most_frequent(counted: Iterator[tuple[str, int]]) -> list[tuple[str, int]]:
+    usable = (pair for pair in counted if len(pair[0]) <= LONGEST)
+    return heapq.nsmallest(MOST_WORDS, usable, key=lambda pair: (-pair[1], pair[0]))
+
+
+def _filed_forms(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    forms, numbers = array("I"), array("I")
+    for place, word in enumerate(words, 1):
+        slips = slips_for(word) if place <= FAR_WORDS else min(1, slips_for(word))
+        if slips and word.isascii():
+            filed = {form_number(form) for form in deleted_forms(word, slips)}
+            forms.extend(filed)
+            numbers.extend([place] * len(filed))
+    return np.frombuffer(forms, np.uint32), np.frombuffer(numbers, np.uint32)
+
+
+def _buckets(forms: np.ndarray, words: np.ndarray, bits: int) -> Iterator[tuple[int, bytes]]:
+    """(bucket, entries): entries of six bytes, the sixteen bits behind the bucket's and the word's number, in this order."""
+    order = np.lexsort((words, forms))
+    forms, words = forms[order], words[order]
+    buckets = forms >> np.uint32(32 - bits)
+    entries = np.empty(len(forms), _ENTRY)
+    entries["check"] = (forms >> np.uint32(16 - bits)).astype(np.uint16)
+    entries["word"] = words
+    starts = np.flatnonzero(np.diff(buckets, prepend=np.uint32(0xFFFFFFFF))).tolist()
+    for start, end in zip(starts, [*starts[1:], len(buckets)], strict=True):
+        yield int(buckets[start]), entries[start:end].tobytes()
+
+
+def nearest_words(statements: Statements, word: str, most: int = 3) -> list[str]:
+    """Words of the index of an edition one slip from `word`, else two, the commonest first; `word` itself is none of them."""
+    bits = bucket_bits(statements.value("SELECT coalesce(max(word), 0) FROM words"))
+    for slips in range(1, slips_for(word) + 1):
+        numbers = sorted(set(_candidates(statements, deleted_forms(word, slips), bits)))[:_MOST_CANDIDATES]
+        found = (statements.value("SELECT text FROM words WHERE word = ?", (number,)) for number in numbers)
+        near = [other for other in found if other != word and is_near(word, other, slips)]
+        if near:
+            return near[:most]
+    return []
+
+
+def _candidates(statements: Statements, forms: Iterable[str], bits: int) -> Iterator[int]:
+    for form in forms:
+        number = form_number(form)
+        entries = statements.value("SELECT entries FROM spellings WHERE bucket = ?", (number >> (32 - bits),))
+        if entries:
+            table = np.frombuffer(entries, _ENTRY)
+            first, last = np.searchsorted(table["check"], [check := number >> (16 - bits) & 0xFFFF, check + 1])
+            yield from table["word"][first:last].tolist()
+
+
+def nearest_in_vocabulary(words: Iterable[tuple[str, int]], word: str, most: int = 3) -> list[str]:
+    """As nearest_words, among (word, tracks) as they come: for a working catalogue, which has no table of spellings."""
+    near = [
+        (slips, -tracks, other) for other, tracks in words
+        if other != word and (slips := count_slips(word, other, slips_for(word))) <= slips_for(word)
+    ]  # fmt: skip
+    closest = min((slips for slips, _, _ in near), default=0)
+    return [other for slips, _, other in sorted(near) if slips == closest][:most]
+
+
+def is_near(word: str, other: str, slips: int) -> bool:
+    """Whether at most `slips` slips lie between two words."""
+    return count_slips(word, other, slips) <= slips
+
+
+def count_slips(word: str, other: str, most: int) -> int:
+    """Letters left out, put in, changed or swapped with their neighbour, each counting one; `most` + 1 where there are more."""
+    if abs(len(word) - len(other)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(word, 1):
+        above, row = row, [i]
+        for j, another in enumerate(other, 1):
+            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != another))
+            if i > 1 and j > 1 and letter == other[j - 2] and word[i - 2] == another:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        if min(row) > most and min(above) > most:
+            return most + 1
+        before = above
+    return min(row[-1], most + 1)
