@@ -51,7 +51,7 @@ class ImportWriter:
         """A track that is not known yet; the same as the catalogue's add_wanted, with its plays as a score."""
         changes, provenance = self._changes(row, rights_uri, None)
         isrcs = changes.get("isrcs") or ((row.isrc,) if row.isrc else ())
-        given = {"isrcs": tuple(isrcs), "recording_mbid": changes.get("recording_mbid") or row.mbid} | changes
+        given: dict[str, Any] = {"isrcs": tuple(isrcs), "recording_mbid": changes.get("recording_mbid") or row.mbid} | changes
         record = TrackRecord(id=track_id, **given)
         clean_record(record)  # a value that cannot be stored costs this row and not its batch
         self._waiting[track_id] = NewTrack(record, provenance)
@@ -112,7 +112,7 @@ class ImportWriter:
         former = self._album(public_id)
         given = {name: value for name in _ALBUM_FIELDS if (value := getattr(row, name)) is not UNSET}
         base = {name: getattr(former, name) for name in _ALBUM_FIELDS} if former else {}
-        keys = {"title": row.title, "artists": row.artists, "barcode": row.barcode, "mbid": row.mbid}
+        keys: dict[str, Any] = {"title": row.title, "artists": row.artists, "barcode": row.barcode, "mbid": row.mbid}
         record = AlbumRecord(id=row.id, **keys, **(base | given))
         before = self._sql.connection.total_changes()
         if former is not None and self._says_the_same(former, record):
@@ -125,8 +125,9 @@ class ImportWriter:
         return all(getattr(former, name) == getattr(record, name) for name in names)
 
     def _album(self, public_id: str) -> AlbumRecord | None:
+        """What is known of an album that came with a record of its own."""
         query = """SELECT b.title, b.date, l.name, b.barcode, b.mbid, b.popularity, b.album
-                   FROM albums b LEFT JOIN labels l USING (label) WHERE id = ?"""
+                   FROM albums b LEFT JOIN labels l USING (label) WHERE id = ? AND album IN (SELECT album FROM recorded_albums)"""
         found = self._sql.row(query, (public_id,))
         if found is None:
             return None

@@ -77,6 +77,11 @@ class Playlists:
         """All that is written inside, or nothing of it."""
         return self._sql.transaction()
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a transaction is open."""
+        return bool(self._sql.connection.in_transaction)
+
     def put(self, playlist: Playlist) -> bool:
         """Insert or wholly replace the playlist of this id and source; whether anything changed. Idempotent."""
         with self.transaction():

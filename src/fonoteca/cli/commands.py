@@ -48,7 +48,8 @@ DryRunOption = Annotated[bool, Parameter(name="--dry-run", negative=(), help="Sa
 
 
 @contextmanager
-def _opened(archive: Path | None, purpose: str, *, read_only: bool = False) -> Iterator[Archive]:
+def opened_archive(archive: Path | None, purpose: str, *, read_only: bool = False) -> Iterator[Archive]:
+    """The archive that a command works in: the one named, else the nearest from here upwards."""
     from fonoteca.workflows.archive import open_archive
 
     with open_archive(archive if archive is not None else find_archive(Path.cwd()), purpose, read_only=read_only) as opened:
@@ -116,7 +117,7 @@ def add(
         check_plays(plays)
     if rights is not None:
         check_option(rights)
-    with _opened(archive, "add", read_only=dry_run) as opened:
+    with opened_archive(archive, "add", read_only=dry_run) as opened:
         progress = open_progress(lambda: count_source_files(sources, opened.path))
         options = AddOptions(rights=rights, decode=check == "full", keep_originals=keep_originals, dry_run=dry_run)
         report = add_files(opened, sources, options, progress) if sources else AddReport()
@@ -133,7 +134,7 @@ def plan(*, archive: ArchiveOption = None, json: JsonOption = False) -> int:
     """What build will do (files, bytes, hours), and what other tiers would cost. Changes nothing."""
     from fonoteca.workflows.plan_costs import make_plan
 
-    with _opened(archive, "plan", read_only=True) as opened:
+    with opened_archive(archive, "plan", read_only=True) as opened:
         report = make_plan(opened)
     emit(report, show.planned(report), json)
     return 0
@@ -146,7 +147,7 @@ def build(*, archive: ArchiveOption = None, json: JsonOption = False, dry_run: D
         return plan(archive=archive, json=json)
     from fonoteca.workflows.build import build as build_archive
 
-    with _opened(archive, "build") as opened:
+    with opened_archive(archive, "build") as opened:
         report = build_archive(opened, open_progress())
     emit(report, show.built(report), json)
     return 3 if report.has_damage else 0
@@ -157,7 +158,7 @@ def publish(*, archive: ArchiveOption = None, json: JsonOption = False, dry_run:
     """Make the release folder: torrents, torrents.json, feed, catalogue, SHA256SUMS, signatures."""
     from fonoteca.workflows.publish import publish as publish_archive
 
-    with _opened(archive, "publish", read_only=dry_run) as opened:
+    with opened_archive(archive, "publish", read_only=dry_run) as opened:
         report = publish_archive(opened, open_progress(), dry_run=dry_run)
     emit(report, show.published(report, dry_run), json)
     return 0
@@ -204,7 +205,7 @@ def status(*, archive: ArchiveOption = None, json: JsonOption = False) -> int:
     """Count what there is: tracks, rights, containers, findings."""
     from fonoteca.workflows.lookup import read_status
 
-    with _opened(archive, "status", read_only=True) as opened:
+    with opened_archive(archive, "status", read_only=True) as opened:
         report = read_status(opened)
     emit(report, show.counted(report), json)
     return 0
@@ -221,7 +222,7 @@ def show_command(
     """Everything that is known of one track."""
     from fonoteca.workflows.lookup import show_track
 
-    with _opened(archive, "show", read_only=True) as opened:
+    with opened_archive(archive, "show", read_only=True) as opened:
         report = show_track(opened, track)
     emit(report, show.track(report), json)
     return 0
@@ -242,7 +243,7 @@ def get(
     """Write one track as a file, its cover embedded."""
     from fonoteca.workflows.get import get_track
 
-    with _opened(archive, "get", read_only=True) as opened:
+    with opened_archive(archive, "get", read_only=True) as opened:
         path = get_track(opened, track, output, original=original, may_replace=yes, dry_run=dry_run)
     words = f"would write {path}" if dry_run else str(path)
     emit({"path": storable(str(path)), "is_done": not dry_run}, storable(words), json)
@@ -270,7 +271,7 @@ def withdraw(
     """Withdraw a track for good: a tombstone now, its containers issued again by the next build."""
     from fonoteca.workflows.withdraw import withdraw_track
 
-    with _opened(archive, "withdraw", read_only=dry_run) as opened:
+    with opened_archive(archive, "withdraw", read_only=dry_run) as opened:
         report = withdraw_track(opened, track, reason, dry_run=True)
         if not dry_run and report.fate == "delete" and not report.stood_before and not yes:
             emit(report, show.withdrawn(report), json)

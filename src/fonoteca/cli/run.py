@@ -10,6 +10,7 @@ import apsw
 import msgspec
 from cyclopts import CycloptsError, UnusedCliTokensError
 
+from fonoteca.cli import catalogue_import as _catalogue_import  # registers its commands
 from fonoteca.cli.commands import app
 from fonoteca.cli.output import escape_controls, storable
 from fonoteca.ground.database import translate_database_error

@@ -1,0 +1,57 @@
+"""`fonoteca catalogue import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from fonoteca.cli import show
+from fonoteca.cli.catalogue import catalogue_app
+from fonoteca.cli.commands import ArchiveOption, DryRunOption, JsonOption, opened_archive
+from fonoteca.cli.output import emit
+from fonoteca.cli.progress_bar import open_progress
+from fonoteca.ground.errors import UsageError
+
+if TYPE_CHECKING:
+    from fonoteca.workflows.catalogue_import import ImportReport
+
+
+@catalogue_app.command(name="import", sort_key=1)
+def import_(
+    files: Annotated[tuple[Path, ...], Parameter(help="JSON lines, Parquet, CSV, records of containers, or MusicBrainz JSON dumps.")],
+    /,
+    *,
+    format: Annotated[
+        Literal["auto", "jsonl", "parquet", "csv", "aac", "musicbrainz"], Parameter(help="auto tells it by the name and the first line.")
+    ] = "auto",
+    source: Annotated[str | None, Parameter(help="Who says it, kept with each value; else the file's name.")] = None,
+    source_records: Annotated[
+        bool, Parameter(name="--source-records", negative="--no-source-records", help="Keep every line as it came in sources.sqlite3.")
+    ] = True,
+    archive: ArchiveOption = None,
+    json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> int:
+    """Take metadata into the catalogue. Can be stopped at any moment; the same command goes on. Bad lines are set aside (exit status 3)."""
+    from fonoteca.workflows.catalogue_import import ImportOptions, import_files, plan_files
+
+    if not files:
+        raise UsageError("there is nothing to import", "Name one or more files.")
+    options = ImportOptions(format=None if format == "auto" else format, source=source, keep_source_records=source_records, dry_run=dry_run)
+    plan_files(files, options)
+    with opened_archive(archive, "catalogue import", read_only=dry_run) as opened:
+        report = import_files(opened, files, options, open_progress())
+    emit(report, imported(report), json)
+    return 3 if report.has_damage else 0
+
+
+def imported(report: ImportReport) -> str:
+    """What `catalogue import` did."""
+    lines = []
+    for file in report.files:
+        again = f", gone on behind line {file.after_line:,}" if file.after_line else ""
+        told = ", ".join(f"{count:,} {name}" for name, count in sorted(file.counts.items()) if count)
+        lines.append(f"{file.path} ({file.format}, said by {file.source}{again}): {told or 'nothing was found'}")
+    return "\n".join(lines + show.findings(report.findings, report.finding_counts))
