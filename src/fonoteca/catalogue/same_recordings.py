@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
+from fonoteca.catalogue.isrc_numbers import isrc_text
 from fonoteca.catalogue.schema import STATES
 from fonoteca.catalogue.statements import Statements
 from fonoteca.ground.errors import NotFoundError
@@ -170,18 +173,10 @@ class RecordingStore:
 
     # ISRCs
 
-    def rows_by_isrc(self) -> Iterator[list[int]]:
-        """The rows of the tracks of each ISRC, ISRC by ISRC; streams."""
-        current, rows = None, list[int]()
-        for number, row in self._sql.rows(_ISRCS):
-            if number != current and rows:
-                yield rows
-                rows = []
-            current = number
-            if not rows or rows[-1] != row:
-                rows.append(row)
-        if rows:
-            yield rows
+    def rows_by_isrc(self) -> Iterator[tuple[str, list[int]]]:
+        """Each ISRC with the rows of the tracks that carry it; streams."""
+        for number, carriers in groupby(self._sql.rows(_ISRCS), key=itemgetter(0)):
+            yield isrc_text(number), list(dict.fromkeys(row for _, row in carriers))
 
 
 def what_is_the_same(statements: Statements, track_id: str) -> list[SameRecording]:
@@ -189,8 +184,7 @@ def what_is_the_same(statements: Statements, track_id: str) -> list[SameRecordin
 
     Works in the working catalogue and in editions.
     """
-    row = statements.value("SELECT track FROM tracks WHERE substr(id, 1, 6) = substr(?1, 1, 6) AND +id = ?1" if _is_edition(statements)
-                           else "SELECT track FROM tracks WHERE id = ?", (track_id,))  # fmt: skip
+    row = statements.value(f"SELECT track FROM tracks WHERE {statements.id_is('id')}", (track_id,))
     leader = None if row is None else statements.value("SELECT leader FROM same_recordings WHERE track = ?", (row,)) or row
     query = """SELECT t.id, w.title, w.artists, s.score, s.track FROM same_recordings s JOIN tracks t USING (track)
         JOIN tracks_with_artists w USING (track) WHERE s.leader = ? ORDER BY s.score DESC, t.id"""
@@ -208,7 +202,3 @@ def what_is_the_same(statements: Statements, track_id: str) -> list[SameRecordin
 def _shown_evidence(statements: Statements, leader: int | None) -> Callable[[int], tuple[str, ...]]:
     query = "SELECT shown FROM evidence WHERE track = ? AND other = ? ORDER BY abs(score) DESC, part"
     return lambda row: tuple(found[0] for found in statements.rows(query, (row, leader)))
-
-
-def _is_edition(statements: Statements) -> bool:
-    return bool(statements.value("SELECT 1 FROM sqlite_schema WHERE name = 'edition' AND type = 'table'"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from fonoteca.catalogue.barcodes import parse_gtin
 from fonoteca.catalogue.identifiers import album_id_of, artist_id_of
@@ -25,6 +26,7 @@ class SharedRows:
     def __init__(self, statements: Statements) -> None:
         self._sql = statements
         self._rows: dict[tuple[str, str], int] = {}
+        self._named: dict[tuple[Any, ...], int] = {}
         self._artist_names: dict[int, str] = {}
         self._recorded_artists: set[int] = set()
         self._album_artists: dict[int, tuple[str, ...] | None] = {}
@@ -32,12 +34,12 @@ class SharedRows:
 
     def forget(self) -> None:
         """Drop remembered rows, as after a rollback."""
-        for remembered in (self._rows, self._artist_names, self._recorded_artists, self._album_artists):
+        for remembered in (self._rows, self._named, self._artist_names, self._recorded_artists, self._album_artists):
             remembered.clear()
 
     def keep_small(self) -> None:
         """Forget where too much is remembered; only between two records."""
-        if len(self._rows) > _CACHE_LIMIT:
+        if len(self._rows) + len(self._named) > _CACHE_LIMIT:
             self.forget()
 
     def named_row(self, table: str, column: str, key: str, value: str | bytes | None) -> int | None:
@@ -56,10 +58,14 @@ class SharedRows:
 
     def artist_row(self, name: str, mbid: str | None, public_id: str | None = None) -> int:
         """The row of an artist, made where it is new."""
-        public_id, name = public_id or artist_id_of(name, mbid), normal_form(name)
+        known = self._named.get((name, mbid, public_id))
+        if known is not None:
+            return known
+        key, public_id, name = (name, mbid, public_id), public_id or artist_id_of(name, mbid), normal_form(name)
         artist = self._rows.get(("artists", public_id))
         if artist is None:
             artist = self._find_artist(public_id, name, mbid)
+        self._named[key] = artist
         if name < self._artist_names[artist] and artist not in self._recorded_artists:
             self._rename_artist(artist, name)
         return artist
@@ -67,6 +73,8 @@ class SharedRows:
     def _find_artist(self, public_id: str, name: str, mbid: str | None) -> int:
         query = "SELECT artist, name, EXISTS (SELECT 1 FROM recorded_artists n WHERE n.artist = a.artist) FROM artists a WHERE id = ?"
         found = self._sql.row(query, (public_id,))
+        if found is None and (target := self._sql.value("SELECT target FROM redirects WHERE id = ?", (public_id,))):
+            found = self._sql.row(query, (target,))  # merged with another one
         if found is None:
             insert = "INSERT INTO artists (id, mbid, name) VALUES (?, ?, ?) RETURNING artist, name, 0"
             found = self._sql.row(insert, (public_id, mbid, name))
@@ -110,13 +118,17 @@ class SharedRows:
 
     # albums
 
-    def album_row(self, title: str | None, artists: Sequence[str], mbid: str | None, barcode: str | None) -> int:
+    def album_row(self, title: str | None, artists: tuple[str, ...], mbid: str | None, barcode: str | None) -> int:
         """The row of an album as a track names it, made where it is new."""
+        known = self._named.get((title, artists, mbid, barcode))
+        if known is not None:
+            return known
         public_id = album_id_of(title, artists, mbid, barcode)
         album = self._known_album(public_id)
         if album is None:
             album = self._new_album(public_id, title, mbid, barcode)
             self._put_album_artists(album, [self.artist_row(name, None) for name in artists])
+        self._named[title, artists, mbid, barcode] = album
         return album
 
     def _known_album(self, public_id: str) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from fonoteca.catalogue.merging import AlbumPair, albums_in_common
 from fonoteca.catalogue.pair_scratch import FOUND_PERHAPS, FOUND_SAME, PairScratch, open_pair_scratch
 from fonoteca.catalogue.same_recordings import RecordingStore
 from fonoteca.ground.progress import Progress
@@ -17,6 +18,7 @@ from fonoteca.identity import (
     Sayings,
     block_keys,
     choose_leader,
+    fold_name,
     group_links,
     judge,
     pairs_in_order,
@@ -42,7 +44,10 @@ class PairShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdentifyReport(msgspec.Struct, kw_only=True):
-    """What came of it. `joined` counts recordings that are the same as a leader; `pairs` and `suggestions` tell the first of them."""
+    """What came of it. `joined` counts recordings that are the same as a leader; `pairs` and `suggestions` tell the first of them.
+
+    `albums` are pairs with one title that share a barcode or an MBID; nothing is done about them.
+    """
 
     tracks: int = 0
     compared: int = 0
@@ -54,6 +59,8 @@ class IdentifyReport(msgspec.Struct, kw_only=True):
     dry_run: bool = False
     pairs: list[PairShown] = []
     suggestions: list[PairShown] = []
+    albums_suggested: int = 0
+    albums: list[AlbumPair] = []
 
 
 @dataclass
@@ -88,6 +95,7 @@ def identify(archive: Archive, progress: Progress, *, dry_run: bool = False, sho
             with archive.catalogue.transaction():
                 store.clear()
                 _join(run)
+    _suggest_albums(archive, run)
     progress.finish()
     return run.report
 
@@ -198,6 +206,14 @@ def _suggest(run: _Run) -> None:
         _show(run, run.report.suggestions, follower, leader, judgement)
         if not run.dry_run:
             run.store.put_evidence(follower.row, leader.row, judgement.parts)
+
+
+def _suggest_albums(archive: Archive, run: _Run) -> None:
+    for pair in albums_in_common(archive.catalogue.statements):
+        if fold_name(pair.title or "") == fold_name(pair.other_title or ""):
+            run.report.albums_suggested += 1
+            if len(run.report.albums) < run.shown:
+                run.report.albums.append(pair)
 
 
 def _show(run: _Run, shown: list[PairShown], one: Recording, other: Recording, judgement: Judgement) -> None:
