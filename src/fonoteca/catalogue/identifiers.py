@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-import uuid
 from collections.abc import Sequence
-
-import shortuuid
 
 from fonoteca.catalogue.names import normal_form
 
+_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _SHORT_ID = re.compile("[2-9A-HJ-NP-Za-km-z]{22}")
 _MBID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -33,12 +32,27 @@ def track_id_of(sha256: str) -> str:
 
     The first 16 bytes as a number in base 57, padded to 22 characters (as PyPI shortuuid writes a UUID).
     """
-    return shortuuid.encode(uuid.UUID(bytes=bytes.fromhex(sha256)[:16]))
+    return id_of_digest(bytes.fromhex(sha256))
+
+
+def id_of_digest(digest: bytes) -> str:
+    """The public id whose number is the first 16 bytes, the highest digit first."""
+    high, low = divmod(int.from_bytes(digest[:16]), 57**10)
+    middle, high = high % 57**10, high // 57**10
+    return _PAIRS[high] + _ten_digits(middle) + _ten_digits(low)
+
+
+def _ten_digits(number: int) -> str:
+    number, e = divmod(number, 3249)
+    number, d = divmod(number, 3249)
+    number, c = divmod(number, 3249)
+    a, b = divmod(number, 3249)
+    return _PAIRS[a] + _PAIRS[b] + _PAIRS[c] + _PAIRS[d] + _PAIRS[e]
 
 
 def _id_from(kind: str, parts: Sequence[str]) -> str:
     lines = "".join(f"{len(part.encode('utf-8', 'replace'))}:{part}," for part in (kind, *parts))
-    return track_id_of(hashlib.sha256(lines.encode("utf-8", "replace")).hexdigest())
+    return id_of_digest(hashlib.sha256(lines.encode("utf-8", "replace")).digest())
 
 
 def path_track_id_of(path: str) -> str:

@@ -14,7 +14,7 @@ from fonoteca.catalogue.new_tracks import NewTrack, TrackBatches
 from fonoteca.catalogue.popularity import COUNTED
 from fonoteca.catalogue.records import AlbumRecord, ArtistRecord, TrackRecord
 from fonoteca.catalogue.tables import MetadataRow
-from fonoteca.catalogue.working import Catalogue, wanted_id_of
+from fonoteca.catalogue.working import Catalogue, isrcs_of, wanted_id_of
 from fonoteca.catalogue.writing import changed_record, clean_record
 
 PopularityOfPlays = Callable[[int], float]
@@ -50,10 +50,9 @@ class ImportWriter:
     def add_new(self, track_id: str, row: MetadataRow, rights_uri: str | None) -> None:
         """A track that is not known yet; the same as the catalogue's add_wanted, with its plays as a score."""
         changes, provenance = self._changes(row, rights_uri, None)
-        isrcs = changes.get("isrcs") or ((row.isrc,) if row.isrc else ())
-        given: dict[str, Any] = {"isrcs": tuple(isrcs), "recording_mbid": changes.get("recording_mbid") or row.mbid} | changes
-        record = TrackRecord(id=track_id, **given)
-        clean_record(record)  # a value that cannot be stored costs this row and not its batch
+        changes = {"isrcs": isrcs_of(row), "recording_mbid": row.recording_mbid or row.mbid} | changes
+        # here and not in the batch: a value that cannot be stored costs its row alone
+        record = clean_record(TrackRecord(id=track_id, **changes))
         self._waiting[track_id] = NewTrack(record, provenance)
 
     def change(self, track_id: str, row: MetadataRow, rights_uri: str | None) -> bool:

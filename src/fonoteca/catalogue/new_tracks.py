@@ -11,7 +11,7 @@ from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.records import TrackRecord
 from fonoteca.catalogue.search_text import index_words
 from fonoteca.catalogue.statements import Statements
-from fonoteca.catalogue.writing import TRACK_COLUMNS, TrackWriter, clean_record, isrc_numbers_of
+from fonoteca.catalogue.writing import TRACK_COLUMNS, TrackWriter, isrc_numbers_of
 
 _INSERT = f"INSERT INTO tracks (track, {', '.join(TRACK_COLUMNS)}) VALUES (?{', ?' * len(TRACK_COLUMNS)})"
 _TABLES = {
@@ -25,7 +25,7 @@ _TABLES = {
 
 
 class NewTrack(msgspec.Struct, frozen=True):
-    """A track that no catalogue row has yet, and who said each field that did not come with a file."""
+    """A track that no catalogue row has yet, with values that can be stored, and who said each field that did not come with a file."""
 
     record: TrackRecord
     provenance: Mapping[str, str]
@@ -39,8 +39,8 @@ class TrackBatches:
         self._writer = writer
 
     def insert(self, tracks: Sequence[NewTrack]) -> None:
-        """The same rows as TrackWriter.put for each in turn; none of the ids may be there. FormatError where a value cannot be stored."""
-        records = [clean_record(track.record) for track in tracks]
+        """The same rows as TrackWriter.put for each in turn; none of the ids may be there."""
+        records = [track.record for track in tracks]
         with self._sql.transaction():
             self._writer.keep_small()
             credits = [self._writer.credited_rows(record) for record in records]

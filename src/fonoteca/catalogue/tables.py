@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import astuple
 
 from fonoteca.catalogue.field_names import suggest_field
 from fonoteca.catalogue.identifiers import parse_mbid
@@ -82,11 +83,11 @@ class MetadataRow(
 
     def changes(self) -> dict[str, Any]:
         """The fields of a TrackRecord that this row sets, without `rights`."""
-        given = ((name, getattr(self, name)) for name in VALUE_FIELDS)
-        return {name: value for name, value in given if value is not UNSET}
+        values = zip(self.__struct_fields__, astuple(self), strict=True)
+        return {name: value for name, value in values if value is not UNSET and name not in _NO_VALUES}
 
 
-VALUE_FIELDS = tuple(name for name in MetadataRow.__struct_fields__ if name not in (*KEY_COLUMNS, "rights", "extra", "line"))
+_NO_VALUES = frozenset((*KEY_COLUMNS, "rights", "extra", "line"))
 _DECODER = msgspec.json.Decoder(MetadataRow)
 
 

@@ -143,9 +143,7 @@ class Catalogue(CatalogueReader):
         track_id = wanted_id_of(row)
         with self.transaction():
             if self.get_track(track_id) is None:
-                self._writer.put(
-                    TrackRecord(id=track_id, isrcs=_isrcs_of(row), recording_mbid=row.changes().get("recording_mbid") or row.mbid)
-                )
+                self._writer.put(TrackRecord(id=track_id, isrcs=isrcs_of(row), recording_mbid=row.recording_mbid or row.mbid))
             self.apply_metadata(track_id, row, rights_uri=rights_uri, source=source)
         return track_id
 
@@ -320,12 +318,12 @@ class Catalogue(CatalogueReader):
 
 def wanted_id_of(row: MetadataRow) -> str:
     """The public id that a row gives a track which is known by nothing else: the same for the same row."""
-    changes = row.changes()
     if row.id and is_public_id(row.id):
         return row.id
-    names = [changes.get("title") or "", *(changes.get("artists") or ()), changes.get("album") or "", row.path or "", row.id or ""]
-    return wanted_track_id_of(changes.get("recording_mbid") or row.mbid, _isrcs_of(row), names)
+    names = [row.title or "", *(row.artists or ()), row.album or "", row.path or "", row.id or ""]
+    return wanted_track_id_of(row.recording_mbid or row.mbid, isrcs_of(row), names)
 
 
-def _isrcs_of(row: MetadataRow) -> tuple[str, ...]:
-    return tuple(row.changes().get("isrcs") or ((row.isrc,) if row.isrc else ()))
+def isrcs_of(row: MetadataRow) -> tuple[str, ...]:
+    """The ISRCs that a row gives a new track: its values, else its key."""
+    return row.isrcs or ((row.isrc,) if row.isrc else ())
