@@ -10,7 +10,7 @@ import apsw
 import numpy as np
 
 from fonoteca.catalogue.rank_weights import Whole
-from fonoteca.catalogue.statistics_counter import MEASURES, StatisticsCounter, StatisticsRow
+from fonoteca.catalogue.statistics_counter import MEASURES, NameOf, StatisticsCounter, StatisticsRow
 from fonoteca.ground.progress import Progress, Silent
 
 STATISTICS_TABLE = f"""
@@ -31,7 +31,7 @@ _NAMES = {
 _TRACKS = """
 SELECT t.track, coalesce(t.popularity, -1), coalesce(t.duration_ms, -1), coalesce(t.explicit, -1), coalesce(t.isrc_number, -1), t.state,
   coalesce(t.rights, 0), coalesce(t.plays, -1), coalesce(t.album, 0), coalesce(t.label, b.label, 0)
-FROM main.tracks t LEFT JOIN main.albums b USING (album) ORDER BY {order}
+FROM {schema}tracks t LEFT JOIN main.albums b USING (album) ORDER BY {order}
 """
 _TRACK_COLUMNS = ("track", "popularity", "duration_ms", "explicit", "isrc_number", "state", "rights", "plays", "album", "label")
 _RANKED = """t.popularity IS NULL, t.popularity DESC, b.popularity IS NULL, b.popularity DESC, b.album IS NULL, b.id,
@@ -71,7 +71,12 @@ def counted_rows(connection: apsw.Connection, *, is_edition: bool, progress: Pro
     counter = StatisticsCounter()
     ranks = reader.count_tracks(counter, is_edition)
     reader.count_rest(counter, ranks, is_edition)
-    return counter.rows(lambda table, number: next((row[0] for row in connection.execute(_NAMES[table], (number,))), None))
+    return counter.rows(names_in(connection))
+
+
+def names_in(connection: apsw.Connection) -> NameOf:
+    """What names the buckets: labels, genres, rights and kinds of files by their numbers in `main`."""
+    return lambda table, number: next((row[0] for row in connection.execute(_NAMES[table], (number,))), None)
 
 
 class _Reader:
@@ -86,7 +91,9 @@ class _Reader:
         ranks = np.zeros(0 if is_edition else highest + 1, dtype=np.int64)
         self._progress.start("counting", total, "tracks")
         done = 0
-        for batch in self._batches(_TRACKS.format(order="t.track" if is_edition else _RANKED)):
+        # a view `temp.tracks` shows scores that settings have changed and nobody has stored yet
+        statement = _TRACKS.format(schema="main.", order="t.track") if is_edition else _TRACKS.format(schema="", order=_RANKED)
+        for batch in self._batches(statement):
             columns = {name: np.array(column) for name, column in zip(_TRACK_COLUMNS, zip(*batch, strict=True), strict=True)}
             counter.add_tracks(columns)
             if not is_edition:
