@@ -133,10 +133,13 @@ FROM files f JOIN tracks t USING (track) JOIN containers c USING (container) JOI
 
 CREATE VIEW tracks_with_artists AS
 SELECT t.track, t.id, t.title,
-  (SELECT group_concat(name, '; ') FROM (SELECT coalesce(l.credited_as, a.name) AS name FROM track_artists l
-    JOIN artists a USING (artist) WHERE l.track = t.track ORDER BY l.position)) AS artists,
+  (SELECT group_concat(name, '; ') FROM (
+    SELECT coalesce(t.credited_as, a.name) AS name, -1 AS position FROM artists a WHERE a.artist = t.artist
+    UNION ALL SELECT coalesce(l.credited_as, a.name), l.position FROM further_track_artists l JOIN artists a USING (artist)
+      WHERE l.track = t.track ORDER BY position)) AS artists,
   b.title AS album, t.disc, t.number, coalesce(t.date, b.date) AS date,
-  (SELECT group_concat(isrc, '; ') FROM (SELECT isrc FROM track_isrcs i WHERE i.track = t.track ORDER BY i.position)) AS isrcs,
+  (SELECT group_concat(isrc, '; ') FROM (SELECT t.isrc AS isrc, -1 AS position WHERE t.isrc_number IS NOT NULL
+    UNION ALL SELECT i.isrc, i.position FROM further_isrcs i WHERE i.track = t.track ORDER BY position)) AS isrcs,
   (SELECT name FROM labels l WHERE l.label = coalesce(t.label, b.label)) AS label,
   (SELECT group_concat(name, '; ') FROM (SELECT g.name FROM track_genres x JOIN genres g USING (genre)
     WHERE x.track = t.track ORDER BY x.position)) AS genres,
@@ -145,8 +148,9 @@ FROM tracks t LEFT JOIN albums b USING (album);
 
 CREATE VIEW albums_with_artists AS
 SELECT b.album, b.id, b.title,
-  (SELECT group_concat(name, '; ') FROM (SELECT a.name FROM album_artists l JOIN artists a USING (artist)
-    WHERE l.album = b.album ORDER BY l.position)) AS artists,
+  (SELECT group_concat(name, '; ') FROM (SELECT a.name, -1 AS position FROM artists a WHERE a.artist = b.artist
+    UNION ALL SELECT a.name, l.position FROM further_album_artists l JOIN artists a USING (artist)
+      WHERE l.album = b.album ORDER BY position)) AS artists,
   b.date, (SELECT name FROM labels l WHERE l.label = b.label) AS label, b.mbid, b.barcode, b.popularity,
   (SELECT count(*) FROM tracks t WHERE t.album = b.album) AS tracks
 FROM albums b;
