@@ -42,7 +42,7 @@ def data_dictionary() -> tuple[DescribedTable, ...]:
     connection = apsw.Connection(":memory:")
     connection.execute(TABLES + VIEWS)
     names = connection.execute("SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY type, rowid").fetchall()
-    return tuple(_describe(connection, kind, name, meanings) for kind, name in names)
+    return tuple(_describe(connection, str(kind), str(name), meanings) for kind, name in names)
 
 
 def _describe(connection: apsw.Connection, kind: str, name: str, meanings: dict[str, dict[str, str | dict[str, str]]]) -> DescribedTable:

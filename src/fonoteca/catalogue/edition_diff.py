@@ -63,7 +63,7 @@ def describe_edition(path: Path) -> EditionFile:
     """Digest, size and facts of an edition; DatabaseError where it is none. Reads the whole file once."""
     connection = open_edition_file(path)
     try:
-        facts = dict(connection.execute("SELECT name, value FROM edition ORDER BY name").fetchall())
+        facts = {str(name): str(value) for name, value in connection.execute("SELECT name, value FROM edition ORDER BY name")}
     except apsw.Error as error:
         raise translate_database_error(error, path) from error
     finally:

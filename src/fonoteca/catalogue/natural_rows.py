@@ -67,17 +67,18 @@ def _describe(connection: apsw.Connection, name: str) -> NaturalTable:
     # hidden 0: stored; the generated columns are 2
     infos = [row for row in connection.execute(f"PRAGMA table_xinfo({name})") if row[6] == 0]
     refers = {row[3]: row[2] for row in connection.execute(f"PRAGMA foreign_key_list({name})")}
-    keys = [row[1] for row in infos if row[5]]
-    number = keys[0] if len(keys) == 1 and {row[1]: row[2] for row in infos}[keys[0]] == "INTEGER" and keys[0] not in refers else None
+    types = {row[1]: row[2] for row in infos}
+    keys = [row[1] for row in sorted(infos, key=lambda row: row[5]) if row[5]]
+    number = keys[0] if len(keys) == 1 and types[keys[0]] == "INTEGER" and keys[0] not in refers else None
     columns = tuple(row[1] for row in infos if row[1] != number)
-    identity = IDENTITIES[name] if number else tuple(sorted(keys, key=lambda key: next(row[5] for row in infos if row[1] == key)))
+    identity = IDENTITIES[name] if number else tuple(keys)
     return NaturalTable(
         name=name,
         number=number,
         columns=columns,
         key=tuple(columns.index(column) for column in identity),
         references=tuple(refers.get(column, "") for column in columns),
-        blobs=tuple(place for place, column in enumerate(columns) if next(row[2] for row in infos if row[1] == column) == "BLOB"),
+        blobs=tuple(place for place, column in enumerate(columns) if refers.get(column) == "pictures" or types[column] == "BLOB"),
     )
 
 
