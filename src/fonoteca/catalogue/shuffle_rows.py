@@ -1,0 +1,102 @@
+"""Which rows a filter leaves: listed where they are few, else met on the way, so that the first one comes at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from fonoteca.catalogue.filters import Condition, TrackFilter, popularity_rows
+from fonoteca.catalogue.permutation import Numbers, permutation
+from fonoteca.catalogue.popularity_ranges import popularity_ranges
+from fonoteca.catalogue.random_words import key_of_seed
+from fonoteca.catalogue.shuffle_members import Members, MemberSlice, RowList, RowRange, collect_members
+from fonoteca.catalogue.statements import Statements
+
+ALL: Condition = ("1", ())
+LARGEST_SAMPLE = 16_384
+SMALLEST_SAMPLE = 64
+ENOUGH_HITS = 4
+_BATCH = 1 << 16
+
+
+def choose_members(sql: Statements, is_edition: bool, track_filter: TrackFilter) -> tuple[Members, Condition]:
+    """The rows to shuffle, and what each of them must still pass when it is met.
+
+    Depends on the catalogue and the filter alone, never on a key: so every order of what passes stays as likely as any other.
+    """
+    rows, rest = RowRange(1, int(sql.value("SELECT max(track) FROM tracks") or 0)), track_filter
+    if is_edition:
+        rows = RowRange(*popularity_rows(sql, track_filter.popularity_from, track_filter.popularity_to))
+        rest = msgspec.structs.replace(track_filter, popularity_from=None, popularity_to=None)
+        if rest.is_empty:
+            return rows, ALL
+    condition = rest.condition(is_edition)
+    if not _is_answered_by_index(rest) and _is_common(sql, condition, rows):
+        return rows, condition
+    bounds = f" AND t.track BETWEEN {rows.first} AND {rows.last}" if is_edition else ""
+    found = sql.rows(f"SELECT t.track FROM tracks t WHERE {condition[0]}{bounds}", condition[1])
+    return collect_members(found, rows.first, rows.last), ALL
+
+
+def _is_answered_by_index(rest: TrackFilter) -> bool:
+    """Whether an index gives the few rows that can pass, so that there is nothing to estimate."""
+    return bool(rest.artist or rest.album or (rest.isrc and len(rest.isrc.replace("-", "")) >= 5))
+
+
+def _is_common(sql: Statements, condition: Condition, rows: RowRange) -> bool:
+    """Whether at least four pass of a sample that is the same for every shuffle: one row in 32, at least 64, at most 16,384."""
+    count = min(max(SMALLEST_SAMPLE, rows.size // 32), LARGEST_SAMPLE, rows.size)
+    sample = permutation(rows.size, key_of_seed("sample"))
+    hits, start, step = 0, 0, 16
+    while start < count and hits < ENOUGH_HITS:
+        chosen = rows.select(sample.block(start, min(start + step, count)))
+        hits += sum(1 for _ in rows_that_pass(sql, "j.key", chosen, condition))
+        start, step = start + step, min(step * 4, 1024)
+    return hits >= ENOUGH_HITS
+
+
+def rows_that_pass(sql: Statements, columns: str, rows: Numbers, condition: Condition) -> Iterator[tuple[Any, ...]]:
+    """`columns` of those of `rows` that are there and pass, in the order of `rows`.
+
+    Over `j` (key: the place in `rows`), tracks `t` and albums `b`.
+    """
+    # CROSS JOIN: go by the given rows, whatever index the condition could use
+    query = f"""SELECT {columns} FROM json_each(?) j CROSS JOIN tracks t ON t.track = j.value LEFT JOIN albums b ON b.album = t.album
+        WHERE {condition[0]}"""
+    return sql.rows(query, (json.dumps(rows.tolist()), *condition[1]))
+
+
+def weight_of(popularity: int) -> int:
+    """The weight of a whole popularity: one more. What is unknown (−1) weighs as much as 0."""
+    return max(popularity, 0) + 1
+
+
+def edition_classes(sql: Statements, members: Members) -> Iterator[tuple[int, Members]]:
+    """The members by weight, heaviest first; rows are ranked, so each class is a slice."""
+    merged: dict[int, tuple[int, int]] = {}
+    for popularity, rows in popularity_ranges(sql):
+        first, _ = merged.get(weight_of(popularity), (rows.first, 0))
+        merged[weight_of(popularity)] = first, rows.last
+    for weight, (first, last) in merged.items():
+        start, stop = members.rank(first), members.rank(last + 1)
+        if start < stop:
+            yield weight, MemberSlice(members, start, stop - start)
+
+
+def working_classes(sql: Statements, condition: Condition) -> Iterator[tuple[int, Members]]:
+    """The rows that pass by weight, heaviest first. Row numbers say nothing of popularity here: all of them are held."""
+    found = sql.rows(f"SELECT t.track, coalesce(CAST(t.popularity AS INTEGER), 0) FROM tracks t WHERE {condition[0]}", condition[1])
+    parts = [np.zeros((0, 2), dtype=np.int64)]
+    batch: list[tuple[int, int]] = []
+    for row in found:
+        batch.append(row)
+        if len(batch) == _BATCH:
+            parts.append(np.array(batch, dtype=np.int64))
+            batch = []
+    pairs = np.concatenate([*parts, np.array(batch, dtype=np.int64).reshape(-1, 2)])
+    for popularity in np.unique(pairs[:, 1])[::-1].tolist():
+        yield weight_of(popularity), RowList(np.unique(pairs[pairs[:, 1] == popularity, 0]))
