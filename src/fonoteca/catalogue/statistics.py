@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -11,6 +12,7 @@ import numpy as np
 
 from fonoteca.catalogue.rank_weights import Whole
 from fonoteca.catalogue.statistics_counter import MEASURES, NameOf, StatisticsCounter, StatisticsRow
+from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.progress import Progress, Silent
 
 STATISTICS_TABLE = f"""
@@ -127,3 +129,36 @@ class _Reader:
         rows = self._connection.execute(statement)
         while batch := list(islice(rows, BATCH)):
             yield batch
+
+
+_KEYS = ("C", "C♯/D♭", "D", "D♯/E♭", "E", "F", "F♯/G♭", "G", "G♯/A♭", "A", "A♯/B♭", "B")
+_MODES = ("minor", "major")
+# of several sources for one track the first by name counts
+_ONE_SOURCE = "(SELECT id, min(source), {value} AS value FROM features WHERE {field} IS NOT NULL GROUP BY id)"
+_FEATURES = {
+    "key": ("key", "key", _KEYS),
+    "mode": ("mode", "mode", _MODES),
+    "tempo": ("tempo", "CAST(round(tempo) AS INTEGER)", ()),
+}
+
+
+def read_features(path: Path) -> list[StatisticsRow]:
+    """Keys, modes and tempo (whole beats a minute) counted in a database of audio features; nothing where there is none."""
+    if not path.is_file():
+        return []
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return [row for report in _FEATURES for row in _count_feature(connection, report)]
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise translate_database_error(error, path) from error
+
+
+def _count_feature(connection: apsw.Connection, report: str) -> Iterator[StatisticsRow]:
+    field, value, names = _FEATURES[report]
+    source = _ONE_SOURCE.format(field=f'"{field}"', value=value)
+    for bucket, number in connection.execute(f"SELECT value, count(*) FROM {source} GROUP BY value ORDER BY value"):
+        if not names or 0 <= bucket < len(names):
+            yield StatisticsRow(report=report, bucket=bucket, name=names[bucket] if names else None, number=number)

@@ -15,7 +15,7 @@ DEFAULT_YEARS = (1901, 1905, 1912, 1920)
 """Years that programs write where they know none; there are far more of them than records of that age."""
 FIRST_YEAR = 1890
 _TEN_MINUTES = 600
-_ENOUGH_FOR_SECONDS = 2000
+_ENOUGH_FOR_SECONDS = 20_000
 _MOST_TRACKS, _MOST_SONGS = 60, 40
 
 
@@ -31,8 +31,8 @@ def catalogue_report(rows: Iterable[Counted], year: int) -> list[Section]:
 
 def _overview(counts: Counts) -> Section:
     totals = [format_count(counts.total(name), name[:-1]) for name in ("tracks", "albums", "artists")]
-    words = [f"{', '.join(totals)}, {format_count(counts.total('isrcs'), 'ISRC')}; {format_count(counts.total('files'), 'file')} of "
-             f"{format_bytes(counts.total('bytes'))} in all."]  # fmt: skip
+    files = f"; {format_count(counts.total('files'), 'file')} of {format_bytes(counts.total('bytes'))}" if counts.total("files") else ""
+    words = [f"{', '.join(totals)}, {format_count(counts.total('isrcs'), 'ISRC')}{files}."]
     figures = [
         *_named(counts, "status", "Status", "tracks"),
         *_named(counts, "explicit", "Explicit", "tracks", {-1: "not said", 0: "not explicit", 1: "explicit"}),
@@ -62,7 +62,7 @@ def duration_section(counts: Counts) -> Section:
     bars: dict[int, int] = {}
     for second, number in rows.items():
         bars[second // width * width] = bars.get(second // width * width, 0) + number
-    words = [f"{format_count(longer, 'track')} of ten minutes and over; {format_count(unknown, 'track')} of unknown length."]
+    words = [f"{format_count(longer, 'track')} of ten minutes and over{_and_unknown(unknown, 'of unknown length')}."]
     if peaks:
         words.append(f"Peaks: {', '.join(_clock(second) for second in sorted(peaks))}.")
     minutes: dict[int, int] = {}
@@ -94,6 +94,10 @@ def find_peaks(rows: dict[int, int], most: int = 6) -> list[int]:
     return peaks[:most]
 
 
+def _and_unknown(number: int, what: str) -> str:
+    return f"; {format_count(number, 'track')} {what}" if number else ""
+
+
 def _clock(second: int) -> str:
     return f"{second // 60}:{second % 60:02d}"
 
@@ -109,7 +113,8 @@ def album_section(counts: Counts, year: int) -> Section:
     years = {row.bucket: row.number for row in counts.known("album_year")}
     if years:
         doubtful = {each: number for each, number in years.items() if is_doubtful(each, year)}
-        words.append(f"{format_count(counts.unknown('album_year'), 'album')} without a year.")
+        if unknown := counts.unknown("album_year"):
+            words.append(f"{format_count(unknown, 'album')} without a year of its own.")
         if doubtful:
             listed = ", ".join(f"{each} ({number:,})" for each, number in sorted(doubtful.items())[:12])
             words.append(f"Doubtful years, kept as they were given: {listed}{' and more' if len(doubtful) > 12 else ''}.")
@@ -145,7 +150,7 @@ def _size_figure(name: str, title: str, what: str, of: str, sizes: dict[int, int
     mean = sum(size * number for size, number in sizes.items()) / total
     marks = (Mark(kind="bars", points=tuple((size - 0.5, float(number)) for size, number in sorted(shown.items()))),)
     ends, words = (f"; the last bar is {most} and more", f"{what} ({most}: and more)") if more else ("", what)
-    x = Axis(title=words, unit="plain", step=_whole_step(max(shown)), high=max(*shown, 10) + 0.5)
+    x = Axis(title=words, unit="plain", step=_whole_step(max(shown)), low=min(*shown, 1) - 0.5, high=max(*shown, 10) + 0.5)
     picture = Plot(
         name=name, title=title, description=f"{total:,} {of}, {mean:.2f} {what} each in the mean{ends}.",
         x=x, y=Axis(title=of, is_log=is_log, low=0.7 if is_log else None), marks=marks,
@@ -164,8 +169,8 @@ def isrc_section(counts: Counts) -> Section:
     if not songs:
         return Section(heading="ISRCs")
     shared = sum(number for size, number in songs.items() if size > 1)
-    words = [f"{format_count(sum(songs.values()), 'ISRC')}, of which {shared:,} stand on more than one track; "
-             f"{format_count(counts.unknown('country'), 'track')} without one."]  # fmt: skip
+    without = _and_unknown(counts.unknown("country"), "without one")
+    words = [f"{format_count(sum(songs.values()), 'ISRC')}, of which {shared:,} stand on more than one track{without}."]
     figures = [_size_figure("songs-per-isrc", "Songs per ISRC", "tracks", "ISRCs", songs, _MOST_SONGS, is_log=True)]
     countries = sorted(((row.name or "?", float(row.number)) for row in counts.known("country")), key=lambda row: (-row[1], row[0]))
     figures += named_figure("isrc-countries", "Country code of the ISRC", "tracks", countries, "count", lambda n: f"{n:,.0f}", 20)
