@@ -85,8 +85,8 @@ def dictionary_page(mark: str) -> str:
 {mark}
 
 Every table, view and column of schema {SCHEMA_VERSION}, in SQLite and in Parquet editions, where the same lies as
-`data-dictionary.json`. [The catalogue](catalogue.md) says how they belong together. A column with → holds the row number of a row in that table; generated
-columns are computed by SQLite and are not in Parquet.
+`data-dictionary.json`. [The catalogue](catalogue.md) says how they belong together. A column with → holds the row number of a row in
+that table; generated columns are computed by SQLite and are not in Parquet.
 
 {(chr(10) * 2).join(sections)}
 """

@@ -36,7 +36,7 @@ def diff(
 def _differing(report: DeltaReport) -> str:
     counts = report.counts
     names = sorted(counts.put.keys() | counts.removed.keys())
-    rows = [("table", "new or changed", "removed")]
+    rows: list[tuple[str, ...]] = [("table", "new or changed", "removed")]
     rows += [(name, f"{counts.put.get(name, 0):,}", f"{counts.removed.get(name, 0):,}") for name in names]
     listed = table(rows, frozenset({1, 2})) + "\n\n" if names else "The two editions have the same records.\n"
     share = counts.size / report.new.size
