@@ -10,8 +10,9 @@ from pathlib import Path
 import apsw
 import shortuuid
 
+from fonoteca.catalogue.edition import EDITION_APPLICATION_ID
 from fonoteca.catalogue.isrc_numbers import isrc_number
-from fonoteca.catalogue.schema import EDITION_INDEXES, TABLES, VIEWS, WORKING_INDEXES
+from fonoteca.catalogue.schema import EDITION_INDEXES, SCHEMA_VERSION, TABLES, VIEWS, WORKING_INDEXES
 from fonoteca.catalogue.statements import Statements
 
 TRACKS_PER_ALBUM = 10
@@ -66,6 +67,7 @@ def write_catalogue(path: Path, count: int, *, is_edition: bool = True, shape: S
         )
         connection.execute(EDITION_INDEXES if is_edition else WORKING_INDEXES)
         if is_edition:
+            connection.execute(f"PRAGMA application_id = {EDITION_APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("CREATE TABLE edition (name TEXT PRIMARY KEY, value TEXT) STRICT, WITHOUT ROWID")
             connection.executemany("INSERT INTO edition VALUES (?, ?)", [("title", "Made"), ("date", date), ("tracks", str(count))])
     connection.close()

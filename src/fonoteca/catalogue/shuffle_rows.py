@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ LARGEST_SAMPLE = 16_384
 SMALLEST_SAMPLE = 64
 ENOUGH_HITS = 4
 _BATCH = 1 << 16
+_STEPS = 1_000_000  # of SQLite's machine: some 10 ms
 
 
 def choose_members(sql: Statements, is_edition: bool, track_filter: TrackFilter) -> tuple[Members, Condition]:
@@ -38,8 +40,19 @@ def choose_members(sql: Statements, is_edition: bool, track_filter: TrackFilter)
     if not _is_answered_by_index(rest) and _is_common(sql, condition, rows):
         return rows, condition
     bounds = f" AND t.track BETWEEN {rows.first} AND {rows.last}" if is_edition else ""
-    found = sql.rows(f"SELECT t.track FROM tracks t WHERE {condition[0]}{bounds}", condition[1])
-    return collect_members(found, rows.first, rows.last), ALL
+    with heeding_ctrl_c(sql):
+        found = sql.rows(f"SELECT t.track FROM tracks t WHERE {condition[0]}{bounds}", condition[1])
+        return collect_members(found, rows.first, rows.last), ALL
+
+
+@contextmanager
+def heeding_ctrl_c(sql: Statements) -> Iterator[None]:
+    """Python looks at signals only between its own steps, so SQLite gives it one now and then."""
+    sql.connection.set_progress_handler(lambda: False, _STEPS)
+    try:
+        yield
+    finally:
+        sql.connection.set_progress_handler(None)
 
 
 def _is_answered_by_index(rest: TrackFilter) -> bool:
@@ -89,14 +102,15 @@ def edition_classes(sql: Statements, members: Members) -> Iterator[tuple[int, Me
 
 def working_classes(sql: Statements, condition: Condition) -> Iterator[tuple[int, Members]]:
     """The rows that pass by weight, heaviest first. Row numbers say nothing of popularity here: all of them are held."""
-    found = sql.rows(f"SELECT t.track, coalesce(CAST(t.popularity AS INTEGER), 0) FROM tracks t WHERE {condition[0]}", condition[1])
     parts = [np.zeros((0, 2), dtype=np.int64)]
     batch: list[tuple[int, int]] = []
-    for row in found:
-        batch.append(row)
-        if len(batch) == _BATCH:
-            parts.append(np.array(batch, dtype=np.int64))
-            batch = []
+    with heeding_ctrl_c(sql):
+        query = f"SELECT t.track, coalesce(CAST(t.popularity AS INTEGER), 0) FROM tracks t WHERE {condition[0]}"
+        for row in sql.rows(query, condition[1]):
+            batch.append(row)
+            if len(batch) == _BATCH:
+                parts.append(np.array(batch, dtype=np.int64))
+                batch = []
     pairs = np.concatenate([*parts, np.array(batch, dtype=np.int64).reshape(-1, 2)])
     for popularity in np.unique(pairs[:, 1])[::-1].tolist():
         yield weight_of(popularity), RowList(np.unique(pairs[pairs[:, 1] == popularity, 0]))
