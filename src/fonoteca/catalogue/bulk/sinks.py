@@ -1,0 +1,111 @@
+"""Where a builder's tables go: pages written by ourselves, or SQLite's own insert path over ADBC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, Protocol
+
+import apsw
+import pyarrow as pa
+
+from fonoteca.catalogue.bulk.shapes import table_shapes
+from fonoteca.catalogue.schema import EDITION_INDEXES, TABLES, VIEWS
+from fonoteca.ground.errors import DatabaseError
+
+SinkName = Literal["pages", "adbc"]
+PAGE_SIZE = 4096
+Batches = Iterable[pa.RecordBatch]
+
+
+class Sink(Protocol):
+    """Takes tables and indexes whole, in key order."""
+
+    def write_table(self, name: str, batches: Batches) -> int:
+        """Fill a table; batches hold its stored columns by name."""
+
+    def write_index(self, name: str, batches: Batches) -> int:
+        """Fill an index; batches hold its columns, then what leads to the row."""
+
+    def close(self) -> None:
+        """All is written."""
+
+    def abandon(self) -> None:
+        """Let go of the file, whatever it holds."""
+
+
+def make_empty(path: Path, *, has_indexes: bool) -> None:
+    """A new SQLite file with the empty tables of an edition."""
+    connection = apsw.Connection(str(path))
+    try:
+        for pragma in (f"page_size = {PAGE_SIZE}", "journal_mode = OFF", "synchronous = OFF"):
+            connection.execute(f"PRAGMA {pragma}")
+        with connection:
+            connection.execute(
+                TABLES + (EDITION_INDEXES if has_indexes else "") + VIEWS + "ANALYZE"
+            )  # for its tables, which are filled by hand
+    finally:
+        connection.close()
+
+
+def open_sink(kind: SinkName, path: Path, threads: int) -> Sink:
+    """An empty edition at `path`, ready to be filled."""
+    make_empty(path, has_indexes=kind == "pages")
+    if kind == "adbc":
+        return AdbcSink(path)
+    from fonoteca.catalogue.bulk.pages import PageFile
+
+    return PageFile(path, PAGE_SIZE, threads=threads)
+
+
+class AdbcSink:
+    """Tables through SQLite's own insert path; it makes the indexes itself when all rows are there."""
+
+    def __init__(self, path: Path) -> None:
+        from adbc_driver_sqlite import dbapi
+
+        self._path = path
+        self._connection = dbapi.connect(str(path))
+        with self._connection.cursor() as cursor:
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
+                cursor.execute(f"PRAGMA {pragma}")
+
+    def write_table(self, name: str, batches: Batches) -> int:
+        """See Sink."""
+        rows, shape = 0, table_shapes()[name]
+        with self._connection.cursor() as cursor:
+            for batch in batches:
+                if len(batch):
+                    columns = [_plain(batch.column(column.name), column.type) for column in shape.columns]
+                    cursor.adbc_ingest(name, pa.RecordBatch.from_arrays(columns, list(shape.column_names)), mode="append")
+                rows += len(batch)
+        return rows
+
+    def write_index(self, name: str, batches: Batches) -> int:
+        """Nothing: the indexes come last. Batches are read for what their makers check."""
+        return sum(len(batch) for batch in batches)
+
+    def close(self) -> None:
+        """See Sink."""
+        self._connection.commit()
+        self._connection.close()
+        connection = apsw.Connection(str(self._path))
+        try:
+            connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+            with connection:
+                connection.execute(EDITION_INDEXES)
+        except apsw.Error as error:
+            raise DatabaseError(f"{self._path} takes no indexes: {error}") from error
+        finally:
+            connection.close()
+
+    def abandon(self) -> None:
+        """See Sink."""
+        self._connection.close()
+
+
+_PLAIN = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string(), "BLOB": pa.binary()}
+
+
+def _plain(column: pa.Array, stored: str) -> pa.Array:
+    return column if column.type == _PLAIN[stored] else column.cast(_PLAIN[stored])
