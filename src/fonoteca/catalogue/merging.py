@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
@@ -52,7 +54,7 @@ class MergedArtists(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlbumPair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two albums that share a barcode or an MBID."""
+    """Two albums with one title that share a barcode or an MBID (`shares`)."""
 
     id: str
     title: str | None
@@ -136,11 +138,11 @@ def _shown(sql: Statements, artist: int) -> ArtistShown:
     return ArtistShown(id=id, name=name, tracks=counts[0], albums=counts[1])
 
 
-def albums_in_common(sql: Statements) -> Iterator[AlbumPair]:
-    """Pairs of albums that share an MBID or a barcode, neighbours by id; streams. Whether they are one, their titles say."""
+def albums_in_common(sql: Statements) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
+    """Each MBID and barcode that several albums have ("barcode 0777…"), with their ids and titles sorted by id; streams."""
     for column, shared, words in (("mbid", "mbid", "MBID"), ("gtin", "barcode", "barcode")):
-        query = f"""SELECT id, title, other, other_title, shared FROM (
-            SELECT id, title, lead(id) OVER w AS other, lead(title) OVER w AS other_title, {shared} AS shared
-            FROM albums WHERE {column} IS NOT NULL WINDOW w AS (PARTITION BY {column} ORDER BY id)) WHERE other IS NOT NULL"""
-        for id, title, other, other_title, value in sql.rows(query):
-            yield AlbumPair(id=id, title=title, other=other, other_title=other_title, shares=f"{words} {value}")
+        query = f"SELECT {shared}, id, title FROM albums WHERE {column} IS NOT NULL ORDER BY {column}, id"
+        for value, rows in groupby(sql.rows(query), key=itemgetter(0)):
+            albums = [(id, title) for _, id, title in rows]
+            if len(albums) > 1:
+                yield f"{words} {value}", albums

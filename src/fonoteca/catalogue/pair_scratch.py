@@ -20,7 +20,7 @@ _SCHEMA = """
 CREATE TABLE keys (key INTEGER NOT NULL, place INTEGER NOT NULL, row INTEGER NOT NULL);
 CREATE TABLE candidates (one INTEGER NOT NULL, other INTEGER NOT NULL);
 CREATE TABLE found (one INTEGER NOT NULL, other INTEGER NOT NULL, is_same INTEGER NOT NULL, score REAL NOT NULL,
-  PRIMARY KEY (one, other)) WITHOUT ROWID;
+  place INTEGER NOT NULL,  PRIMARY KEY (one, other)) WITHOUT ROWID;
 CREATE TABLE linked (number INTEGER PRIMARY KEY, row INTEGER NOT NULL UNIQUE);
 CREATE TABLE components (root INTEGER NOT NULL, row INTEGER NOT NULL);
 CREATE TABLE leaders (row INTEGER PRIMARY KEY, leader INTEGER NOT NULL);
@@ -74,10 +74,10 @@ class PairScratch:
         while chunk := list(islice(rows, CHUNK)):
             yield [(one, other) for one, other in chunk]
 
-    def add_found(self, found: list[tuple[int, int, int, float]]) -> None:
-        """(one, other, FOUND_SAME or FOUND_PERHAPS, score) of pairs compared."""
+    def add_found(self, found: list[tuple[int, int, int, float, int]]) -> None:
+        """(one, other, FOUND_SAME or FOUND_PERHAPS, score, place among pairs of that score) of pairs compared."""
         with self._sql.transaction():
-            self._sql.run_many("INSERT OR REPLACE INTO found VALUES (?, ?, ?, ?)", found)
+            self._sql.run_many("INSERT OR REPLACE INTO found VALUES (?, ?, ?, ?, ?)", found)
 
     # what hangs together
 
@@ -126,9 +126,10 @@ class PairScratch:
     def suggestions(self) -> Iterator[tuple[int, int, float]]:
         """(row, other row, score): the likeliest pair between any two groups that may be the same and were not joined; likeliest first."""
         query = """
-            SELECT one, other, max(score) FROM (
-              SELECT f.one, f.other, f.score, coalesce(a.leader, f.one) AS a, coalesce(b.leader, f.other) AS b
-              FROM found f LEFT JOIN leaders a ON a.row = f.one LEFT JOIN leaders b ON b.row = f.other)
-            WHERE a <> b GROUP BY min(a, b), max(a, b) ORDER BY 3 DESC, 1, 2
+            SELECT one, other, score FROM (
+              SELECT one, other, score, place, row_number() OVER (PARTITION BY min(a, b), max(a, b) ORDER BY score DESC, place) AS rank
+              FROM (SELECT f.*, coalesce(a.leader, f.one) AS a, coalesce(b.leader, f.other) AS b
+                FROM found f LEFT JOIN leaders a ON a.row = f.one LEFT JOIN leaders b ON b.row = f.other) WHERE a <> b)
+            WHERE rank = 1 ORDER BY score DESC, place
         """
         yield from self._sql.rows(query)

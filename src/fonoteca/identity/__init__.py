@@ -1,6 +1,6 @@
 """Recordings that are the same, joined by evidence: what to compare, how to judge it, what to join. Pure decisions."""
 
-from fonoteca.identity.blocking import block_keys, pairs_in_order, place_in_block
+from fonoteca.identity.blocking import block_keys, pairs_in_order, place_in_block, place_of_pair
 from fonoteca.identity.evidence import Sayings, judge, speaks_against
 from fonoteca.identity.fingerprints import FingerprintMatch, compare_fingerprints
 from fonoteca.identity.folding import fold_name
@@ -22,6 +22,7 @@ __all__ = [
     "judge",
     "pairs_in_order",
     "place_in_block",
+    "place_of_pair",
     "read_title",
     "songs_of",
     "speaks_against",

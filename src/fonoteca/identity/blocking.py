@@ -56,3 +56,8 @@ def pairs_in_order(members: Iterable[tuple[int, int]]) -> Iterator[tuple[int, in
         for other in before:
             yield (row, other) if row < other else (other, row)
         before.append(row)
+
+
+def place_of_pair(one: Recording, other: Recording) -> int:
+    """By what pairs of one score are sorted: a hash of both ids, in any order."""
+    return _key_of(f"{min(one.id, other.id)} {max(one.id, other.id)}")

@@ -23,6 +23,7 @@ from fonoteca.identity import (
     judge,
     pairs_in_order,
     place_in_block,
+    place_of_pair,
     speaks_against,
 )
 from fonoteca.workflows.archive import Archive
@@ -121,7 +122,8 @@ def _compare(run: _Run) -> None:
             for one, other in pairs:
                 verdict = judge(known[one], known[other], run.sayings)
                 if verdict.verdict != "apart":
-                    found.append((one, other, FOUND_SAME if verdict.verdict == "same" else FOUND_PERHAPS, verdict.score))
+                    what = FOUND_SAME if verdict.verdict == "same" else FOUND_PERHAPS
+                    found.append((one, other, what, verdict.score, place_of_pair(known[one], known[other])))
         run.scratch.add_found(found)
         run.report.compared += len(chunk)
         run.progress.advance(len(chunk))
@@ -209,11 +211,14 @@ def _suggest(run: _Run) -> None:
 
 
 def _suggest_albums(archive: Archive, run: _Run) -> None:
-    for pair in albums_in_common(archive.catalogue.statements):
-        if fold_name(pair.title or "") == fold_name(pair.other_title or ""):
-            run.report.albums_suggested += 1
-            if len(run.report.albums) < run.shown:
-                run.report.albums.append(pair)
+    for shares, albums in albums_in_common(archive.catalogue.statements):
+        by_title: dict[str, tuple[str, str | None]] = {}
+        for id, title in albums:
+            former = by_title.setdefault(fold_name(title or ""), (id, title))
+            if former[0] != id:
+                run.report.albums_suggested += 1
+                if len(run.report.albums) < run.shown:
+                    run.report.albums.append(AlbumPair(id=former[0], title=former[1], other=id, other_title=title, shares=shares))
 
 
 def _show(run: _Run, shown: list[PairShown], one: Recording, other: Recording, judgement: Judgement) -> None:
