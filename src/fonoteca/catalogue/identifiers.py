@@ -51,7 +51,7 @@ def _ten_digits(number: int) -> str:
 
 
 def _id_from(kind: str, parts: Sequence[str]) -> str:
-    lines = "".join(f"{len(part.encode('utf-8', 'replace'))}:{part}," for part in (kind, *parts))
+    lines = "".join([f"{len(part) if part.isascii() else len(part.encode('utf-8', 'replace'))}:{part}," for part in (kind, *parts)])
     return id_of_digest(hashlib.sha256(lines.encode("utf-8", "replace")).digest())
 
 

@@ -47,13 +47,16 @@ class ImportWriter:
         """Whether the track is in the catalogue, or waits to be."""
         return track_id in self._waiting or self._sql.value("SELECT 1 FROM tracks WHERE id = ?", (track_id,)) is not None
 
-    def add_new(self, track_id: str, row: MetadataRow, rights_uri: str | None) -> None:
-        """A track that is not known yet; the same as the catalogue's add_wanted, with its plays as a score."""
+    def add_new(self, track_id: str, row: MetadataRow, rights_uri: str | None, *, is_clean: bool = False) -> None:
+        """A track that is not known yet; the same as the catalogue's add_wanted, with its plays as a score.
+
+        `is_clean`: the row's texts are known to have nothing in them that cannot be stored.
+        """
         changes, provenance = self._changes(row, rights_uri, None)
         changes = {"isrcs": isrcs_of(row), "recording_mbid": row.recording_mbid or row.mbid} | changes
+        record = TrackRecord(id=track_id, **changes)
         # here and not in the batch: a value that cannot be stored costs its row alone
-        record = clean_record(TrackRecord(id=track_id, **changes))
-        self._waiting[track_id] = NewTrack(record, provenance)
+        self._waiting[track_id] = NewTrack(record if is_clean else clean_record(record), provenance)
 
     def change(self, track_id: str, row: MetadataRow, rights_uri: str | None) -> bool:
         """Give a known track what the row says; whether anything changed. Its status stays."""

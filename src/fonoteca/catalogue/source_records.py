@@ -111,7 +111,27 @@ class SourceRecords:
         """All that a source said, in the order in which it came; streams."""
         query = "SELECT record_group FROM record_groups JOIN sources USING (source) WHERE name = ? ORDER BY record_group"
         for (group,) in self._sql.rows(query, (source,)):
-            yield from self._read_group(group)
+            yield from filter(None, self._read_group(group))
+
+    def forget(self, id: str) -> int:
+        """Take every line that speaks of this public id out of its group, for all that it speaks of; gives how many those were."""
+        with self.transaction():
+            records = [record for (record,) in self._sql.rows("SELECT record FROM source_records WHERE id = ?", (clean_text(id),))]
+            for record in records:
+                group = record >> _PLACE_BITS
+                lines = self._read_group(group)
+                lines[record & (RECORDS_A_GROUP - 1)] = b""
+                has = self._sql.row("SELECT source, has_dictionary FROM record_groups WHERE record_group = ?", (group,))
+                content = self._compress(lines, self._dictionary(has[0]) if has and has[1] else None)
+                self._sql.run("UPDATE record_groups SET content = ? WHERE record_group = ?", (content, group))
+                self._sql.run("DELETE FROM source_records WHERE record = ?", (record,))
+            self._sql.run("DELETE FROM foreign_ids WHERE id = ?", (id,))
+            self._lines.cache_clear()
+        return len(records)
+
+    @staticmethod
+    def _compress(lines: Sequence[bytes], dictionary: zstd.ZstdDict | None) -> bytes:
+        return zstd.compress(b"\n".join(lines), _LEVEL, zstd_dict=dictionary)
 
     def put_foreign_ids(self, source: str, pairs: Iterable[tuple[str, str]]) -> None:
         """Remember which track a source means by an id of its own."""
@@ -142,7 +162,7 @@ class SourceRecords:
 
     def _put_group(self, source: int, group: list[tuple[Sequence[str], bytes]]) -> None:
         dictionary = self._dictionary(source)
-        content = zstd.compress(b"\n".join(line for _, line in group), _LEVEL, zstd_dict=dictionary)
+        content = self._compress([line for _, line in group], dictionary)
         insert = "INSERT INTO record_groups (source, has_dictionary, content) VALUES (?, ?, ?) RETURNING record_group"
         number = self._sql.value(insert, (source, dictionary is not None, content))
         keys = [(id, number << _PLACE_BITS | place) for place, (ids, _) in enumerate(group) for id in ids]

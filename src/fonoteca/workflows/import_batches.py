@@ -17,6 +17,7 @@ from fonoteca.catalogue import is_public_id, parse_isrc, popularity_of_plays
 from fonoteca.catalogue.audio_features import FEATURES, AudioFeatures
 from fonoteca.catalogue.import_records import AlbumRow, ArtistRow, FeaturesRow, ImportLine, ImportRow, PlaylistEntry, PlaylistRow
 from fonoteca.catalogue.import_writing import ImportWriter
+from fonoteca.catalogue.names import LONGEST_TEXT
 from fonoteca.catalogue.playlists import PLAYLISTS, Playlist, Playlists
 from fonoteca.catalogue.source_records import SOURCES, SourceRecords
 from fonoteca.catalogue.tables import MetadataRow
@@ -43,6 +44,7 @@ class BatchImport:
         self._playlists: Playlists | None = None
         self._features: AudioFeatures | None = None
         self._is_first = True
+        self._is_clean = False
         self._findings: list[Finding] = []
         self._foreign: dict[str, str] = {}
         self._measured: list[FeaturesRow] = []
@@ -84,6 +86,8 @@ class BatchImport:
         for finding in line.findings:
             self._note(finding.code, finding.fact)
         ids: list[str] = []
+        # only an escape gives a text of JSON what SQLite cannot hold: NUL, or half of a pair of surrogates
+        self._is_clean = b"\\u" not in line.content and len(line.content) <= LONGEST_TEXT
         for row in line.rows:
             try:
                 ids += self._write_row(row)
@@ -115,7 +119,7 @@ class BatchImport:
         if not ids:
             ids = [self._writer.track_of(row)]
             if not self._writer.is_known(ids[0]):
-                self._writer.add_new(ids[0], row, uri)
+                self._writer.add_new(ids[0], row, uri, is_clean=self._is_clean)
                 self._counts["tracks new"] += 1
                 return self._remember(row, ids)
         for id in [id for id in ids if self._archive.catalogue.is_withdrawn(id)]:
