@@ -50,7 +50,7 @@ class SharedRows:
         if cached is None:
             cached = self._sql.value(f"SELECT {column} FROM {table} WHERE {key} = ?", (value,))
             if cached is None:
-                cached = int(self._sql.value(f"INSERT INTO {table} ({key}) VALUES (?) RETURNING {column}", (value,)))
+                cached = self._sql.insert(f"INSERT INTO {table} ({key}) VALUES (?)", (value,))
             self._rows[table, str(value)] = cached
         return cached
 
@@ -76,9 +76,7 @@ class SharedRows:
         if found is None and (target := self._sql.value("SELECT target FROM redirects WHERE id = ?", (public_id,))):
             found = self._sql.row(query, (target,))  # merged with another one
         if found is None:
-            insert = "INSERT INTO artists (id, mbid, name) VALUES (?, ?, ?) RETURNING artist, name, 0"
-            found = self._sql.row(insert, (public_id, mbid, name))
-        assert found is not None
+            found = self._sql.insert("INSERT INTO artists (id, mbid, name) VALUES (?, ?, ?)", (public_id, mbid, name)), name, 0
         artist = int(found[0])
         self._artist_names[artist] = found[1]
         if found[2]:
@@ -126,8 +124,7 @@ class SharedRows:
         public_id = album_id_of(title, artists, mbid, barcode)
         album = self._known_album(public_id)
         if album is None:
-            album = self._new_album(public_id, title, mbid, barcode)
-            self._put_album_artists(album, [self.artist_row(name, None) for name in artists])
+            album = self._new_album(public_id, title, mbid, barcode, [self.artist_row(name, None) for name in artists])
         self._named[title, artists, mbid, barcode] = album
         return album
 
@@ -137,16 +134,15 @@ class SharedRows:
             self._rows["albums", public_id] = album
         return album
 
-    def _new_album(self, public_id: str, title: str | None, mbid: str | None, barcode: str | None) -> int:
-        insert = "INSERT INTO albums (id, title, gtin, mbid) VALUES (?, ?, ?, ?) RETURNING album"
-        values = (public_id, None if title is None else normal_form(title), None if barcode is None else parse_gtin(barcode), mbid)
-        album = int(self._sql.value(insert, values))
+    def _new_album(self, public_id: str, title: str | None, mbid: str | None, barcode: str | None, artists: Sequence[int]) -> int:
+        gtin = None if barcode is None else parse_gtin(barcode)
+        values = (public_id, None if title is None else normal_form(title), gtin, mbid, artists[0] if artists else None)
+        album = self._sql.insert("INSERT INTO albums (id, title, gtin, mbid, artist) VALUES (?, ?, ?, ?, ?)", values)
         self._rows["albums", public_id] = album
+        self._put_further_artists(album, artists)
         return album
 
-    def _put_album_artists(self, album: int, artists: Sequence[int]) -> None:
-        if artists:
-            self._sql.run("UPDATE albums SET artist = ? WHERE album = ?", (artists[0], album))
+    def _put_further_artists(self, album: int, artists: Sequence[int]) -> None:
         further = [(album, position, artist) for position, artist in enumerate(artists) if position]
         self._sql.run_many("INSERT INTO further_album_artists VALUES (?, ?, ?)", further)
         self._album_artists.pop(album, None)
@@ -166,7 +162,7 @@ class SharedRows:
         public_id = record.id or album_id_of(record.title, record.artists, record.mbid, record.barcode)
         album = self._known_album(public_id)
         if album is None:
-            album = self._new_album(public_id, record.title, record.mbid, record.barcode)
+            album = self._new_album(public_id, record.title, record.mbid, record.barcode, ())
         names = self.album_artist_names(album)
         if names is not None:
             self._sql.run(_KEEP_ALBUM_ARTISTS, (json.dumps(names, ensure_ascii=False), album))
@@ -174,10 +170,9 @@ class SharedRows:
         mbids = record.artist_mbids if are_aligned else ("",) * len(record.artists)
         artists = [self.artist_row(name, mbid or None) for name, mbid in zip(record.artists, mbids, strict=True)]
         self._sql.run("DELETE FROM further_album_artists WHERE album = ?", (album,))
-        self._sql.run("UPDATE albums SET artist = NULL WHERE album = ?", (album,))
-        self._put_album_artists(album, artists)
+        self._put_further_artists(album, artists)
         label = self.named_row("labels", "label", "name", record.label)
         self._sql.run("INSERT OR IGNORE INTO recorded_albums VALUES (?)", (album,))
-        update = "UPDATE albums SET date = ?, label = ?, popularity = coalesce(?, popularity) WHERE album = ?"
-        self._sql.run(update, (record.date, label, record.popularity, album))
+        update = "UPDATE albums SET artist = ?, date = ?, label = ?, popularity = coalesce(?, popularity) WHERE album = ?"
+        self._sql.run(update, (artists[0] if artists else None, record.date, label, record.popularity, album))
         return album

@@ -38,6 +38,14 @@ class Statements:
         except apsw.Error as error:
             raise translate_database_error(error, self.path) from error
 
+    def insert(self, sql: str, bindings: Bindings) -> int:
+        """Carry out one INSERT and give the number of its row.
+
+        RETURNING would do, but opens a savepoint a row, at which FTS5 writes out what it has gathered: half the speed.
+        """
+        self.run(sql, bindings)
+        return self.connection.last_insert_rowid()
+
     def run_many(self, sql: str, rows: Sequence[Bindings]) -> None:
         """Carry out one statement for every row."""
         if not rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -21,31 +22,34 @@ TRACK_COLUMNS = (
     "id", "title", "artist", "album", "disc", "number", "duration_ms", "explicit", "popularity", "isrc_number", "state", "rights", "plays",
     "date", "label", "recording_mbid", "credited_as", "duplicate_of", "rights_text", "rights_from", "attribution", "status_reason",
 )  # fmt: skip
-_INSERT = f"INSERT INTO tracks ({', '.join(TRACK_COLUMNS)}) VALUES ({', '.join('?' * len(TRACK_COLUMNS))}) RETURNING track"
+_INSERT = f"INSERT INTO tracks ({', '.join(TRACK_COLUMNS)}) VALUES ({', '.join('?' * len(TRACK_COLUMNS))})"
 _UPDATE = f"UPDATE tracks SET {', '.join(f'{name} = ?' for name in TRACK_COLUMNS)} WHERE track = ?"
 LINK_TABLES = ("further_track_artists", "further_isrcs", "track_genres", "track_pictures", "given_forms")
 """Tables whose rows come with the record of a track."""
 
 _STATES = {status: place for place, status in enumerate(STATES)}
+_SCORES = frozenset({"popularity", "artist_popularity", "album_popularity"})
 _COUNTS = frozenset({"plays", "followers", "duration_ms"})
-
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 def clean_record(record: Record) -> Record:
     """The record with every text storable and every number in range; FormatError names the field that is not."""
-    return type(record)(**{name: _clean(name, getattr(record, name)) for name in record.__struct_fields__})
+    given = ((name, getattr(record, name)) for name in record.__struct_fields__)
+    changes = {name: clean for name, value in given if value is not None and (clean := _clean(name, value)) is not value}
+    return msgspec.structs.replace(record, **changes) if changes else record
 
 
 def _clean(name: str, value: Any) -> Any:
+    """`value` itself where nothing is wrong with it."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, tuple):
-        return tuple(clean_text(part) for part in value)
-    if name.endswith("popularity"):
+        return tuple([clean_text(part) for part in value]) if value else value
+    if name in _SCORES:
         return check_score(name, value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         return check_number(name, value, 0 if name in _COUNTS else -(2**63))
     return value
 
@@ -86,7 +90,7 @@ class TrackWriter(SharedRows):
         words = index_words(*(text for text in (record.title, *record.artists, record.album) if text))
         track: int | None = self._sql.value("SELECT track FROM tracks WHERE id = ?", (record.id,))
         if track is None:
-            track = int(self._sql.value(_INSERT, columns))
+            track = self._sql.insert(_INSERT, columns)
             self._sql.run("INSERT INTO track_search (rowid, words) VALUES (?, ?)", (track, words))
             return track
         self._sql.run(_UPDATE, (*columns, track))
@@ -143,7 +147,13 @@ class TrackWriter(SharedRows):
 
 def isrc_numbers_of(record: TrackRecord) -> list[int]:
     """The numbers of the ISRCs in order, without what is none."""
-    return [isrc_number(isrc) for isrc in record.isrcs if parse_isrc(isrc) == isrc]
+    numbers = (_number_of(isrc) for isrc in record.isrcs)
+    return [number for number in numbers if number is not None]
+
+
+@functools.lru_cache(maxsize=1024)  # asked for three times a record
+def _number_of(isrc: str) -> int | None:
+    return isrc_number(isrc) if parse_isrc(isrc) == isrc else None
 
 
 def _barcode_of(text: str) -> str | None:

@@ -82,6 +82,7 @@ def show_track(archive: Archive, text: str) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(track)
     stone = next((stone for stone in archive.catalogue.tombstones() if stone.track_id == id), None)
     return told | {
+        "status": track.status,
         "rights": rights_facts(track, decision) | ({"may_be_published": False, "why": "withdrawn"} if stone else {"why": decision.why}),
         "files": [_file_facts(archive, row) for row in archive.catalogue.files_of(id)],
         "sources": sources,
