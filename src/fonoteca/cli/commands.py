@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 import fonoteca
 from fonoteca.cli import show
+from fonoteca.cli.budget import NO_BUDGET, BudgetOptions, plan_for_budget
 from fonoteca.cli.output import emit, emit_listed, storable
 from fonoteca.cli.progress_bar import open_progress
 from fonoteca.ground.errors import UsageError
@@ -130,8 +131,10 @@ def add(
 
 
 @app.command(sort_key=3)
-def plan(*, archive: ArchiveOption = None, json: JsonOption = False) -> int:
-    """What build will do (files, bytes, hours), and what other tiers would cost. Changes nothing."""
+def plan(*, options: BudgetOptions = NO_BUDGET, archive: ArchiveOption = None, json: JsonOption = False) -> int:
+    """What build will do (files, bytes, hours), and what other tiers would cost; or the best use of a budget. Changes nothing."""
+    if (request := options.request()) is not None:
+        return plan_for_budget(options, request, opened_archive, archive, json)
     from fonoteca.workflows.plan_costs import make_plan
 
     with opened_archive(archive, "plan", read_only=True) as opened:

@@ -128,8 +128,8 @@ def _n(value: float) -> str:
 
 
 def _draw_plot(plot: Plot) -> str:
-    legend = [mark for mark in plot.marks if mark.name]
-    top, bottom = _TOP + (20 if legend else 4), plot.height - _BOTTOM
+    legend = _place_legend([mark for mark in plot.marks if mark.name])
+    top, bottom = _TOP + (20 + 18 * legend[-1][2] if legend else 4), plot.height - _BOTTOM
     heights = _stacked_heights(plot) if plot.is_stacked else [y for mark in plot.marks for _, y in mark.points]
     y = make_scale(plot.y, heights, bottom, top + (12 if plot.notes else 0), 7 if plot.y.is_log else 5)
     left = 14 + max(_width(write_value(tick, plot.y.unit)) for tick in y.ticks) + 16
@@ -229,12 +229,24 @@ def _draw_note(note: Note, x: Scale, y: Scale) -> str:
     return _text(middle, y.place(note.y) - 5, note.text, "middle")
 
 
-def _draw_legend(marks: list[Mark]) -> str:
-    parts, at = [], 12.0
+def _place_legend(marks: list[Mark]) -> list[tuple[Mark, float, int]]:
+    """Each mark with its place from the left and its line."""
+    placed, at, line = [], 12.0, 0
     for mark in marks:
-        parts.append(f'<rect class="p-f{mark.color}" x="{_n(at)}" y="31" width="10" height="10" rx="2"/>{_text(at + 15, 40, mark.name)}')
-        at += 15 + _width(mark.name) + 16
-    return "".join(parts)
+        width = 15 + _width(mark.name) + 12
+        if at > 12 and at + width - 12 > WIDTH - 8:
+            at, line = 12.0, line + 1
+        placed.append((mark, at, line))
+        at += width
+    return placed
+
+
+def _draw_legend(placed: list[tuple[Mark, float, int]]) -> str:
+    return "".join(
+        f'<rect class="p-f{mark.color}" x="{_n(at)}" y="{31 + 18 * line}" width="10" height="10" rx="2"/>'
+        f"{_text(at + 15, 40 + 18 * line, mark.name)}"
+        for mark, at, line in placed
+    )
 
 
 def _draw_named(bars: NamedBars) -> str:
