@@ -68,7 +68,7 @@ def test_sqlite3_program_reads_tables_views_and_search(tmp_path: Path) -> None:
     assert ask(target, f"SELECT title, artists, album FROM tracks_with_artists WHERE id = '{number_id(21)}'") == [
         "Song 21|Artist 1; Zoë|Album 2"
     ]
-    search = "SELECT count(*) FROM track_search WHERE track_search MATCH 'zoe song 21'"
+    search = "SELECT count(*) FROM track_search_0 WHERE track_search_0 MATCH 'zoe song 21'"
     assert ask(target, search) == ["1"]
     assert ask(target, "SELECT count(*) FROM what_is_held") == ["25"]
     assert ask(target, f"SELECT sha256 FROM what_is_held WHERE id = '{number_id(21)}'") == [file_row(21).sha256]

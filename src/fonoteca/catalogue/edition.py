@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import msgspec
 from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.edition_copies import COPIES, RANKS
 from fonoteca.catalogue.schema import EDITION_INDEXES, EDITION_TABLES, SCHEMA_VERSION, TABLES, VIEWS
-from fonoteca.catalogue.search_text import index_words
+from fonoteca.catalogue.search_build import build_search
 from fonoteca.catalogue.working import Catalogue
 from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import UsageError, translate_os_errors
@@ -95,6 +94,8 @@ def _sync_file(path: Path) -> None:
 
 
 def _build(source: Path, building: Path, partial: Path, title: str, date: str, meanings: Mapping[str, str]) -> tuple[int, ...]:
+    from fonoteca.catalogue.statistics import count_statistics  # takes numpy along
+
     connection = apsw.Connection(str(building))
     try:
         connection.set_busy_timeout(10_000)
@@ -107,7 +108,8 @@ def _build(source: Path, building: Path, partial: Path, title: str, date: str, m
             for statement in (*RANKS, *COPIES):
                 connection.execute(statement)
             connection.execute(EDITION_INDEXES + VIEWS)
-            _add_search(connection)
+            build_search(connection, scratch=building.parent)
+            count_statistics(connection)
             counts = _count(connection)
             connection.executemany("INSERT INTO edition VALUES (?, ?)", _about(title, date, counts))
             connection.execute(f"PRAGMA main.application_id = {EDITION_APPLICATION_ID}")
@@ -116,17 +118,6 @@ def _build(source: Path, building: Path, partial: Path, title: str, date: str, m
     finally:
         connection.close()
     return counts
-
-
-def _add_search(connection: apsw.Connection) -> None:
-    connection.execute("""CREATE VIRTUAL TABLE main.track_search USING
-        fts5(words, content='', columnsize=0, detail=none, tokenize='unicode61 remove_diacritics 2')""")
-    names = """SELECT t.track, t.title, (SELECT json_group_array(name) FROM (SELECT coalesce(l.credited_as, a.name) AS name
-                 FROM main.track_artists l JOIN main.artists a USING (artist) WHERE l.track = t.track ORDER BY l.position)), b.title
-               FROM main.tracks t LEFT JOIN main.albums b USING (album) ORDER BY t.track"""
-    words = ((track, index_words(*(text for text in (title, *json.loads(artists), album) if text)))
-             for track, title, artists, album in connection.execute(names))  # fmt: skip
-    connection.executemany("INSERT INTO main.track_search (rowid, words) VALUES (?, ?)", words)
 
 
 def _count(connection: apsw.Connection) -> tuple[int, ...]:

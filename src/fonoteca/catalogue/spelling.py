@@ -93,6 +93,8 @@ def _filed_forms(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 def _buckets(forms: np.ndarray, words: np.ndarray, bits: int) -> Iterator[tuple[int, bytes]]:
     """(bucket, entries): entries of six bytes, the sixteen bits behind the bucket's and the word's number, in this order."""
+    if not len(forms):
+        return
     order = np.lexsort((words, forms))
     forms, words = forms[order], words[order]
     buckets = forms >> np.uint32(32 - bits)
