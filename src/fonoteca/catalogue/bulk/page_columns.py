@@ -46,6 +46,7 @@ class ColumnsOfBatch:
         self.rows = len(arrays[0]) if arrays else 0
         self.arrays: list[Any] = []  # keeps the memory alive
         self.described = np.zeros((len(tree.columns), 6), np.int64)
+        self.stored = trimmed_from(tree)  # columns from here on are NULL all through and left out
         for place, (column, array) in enumerate(zip(tree.columns, arrays, strict=True)):
             if place == tree.row_number:
                 continue  # it stands in the key of the row
@@ -66,6 +67,7 @@ class ColumnsOfBatch:
         if allowed is not None and kind not in allowed:
             raise DatabaseError(f"a column of type {column.affinity} cannot take Arrow's {array.type}")
         buffers = array.buffers()
+        self.stored = max(self.stored, place + 1)
         row = self.described[place]
         row[memory.KIND] = kind
         row[memory.SHIFT] = array.offset

@@ -1,8 +1,8 @@
 """Where each cell of a b-tree goes: leaves are filled from their end downwards, one after another, overflow pages between them.
 
-A block is a run of pages in memory, followed by room for what is no page: records too long for a leaf, and the cells that go up
-between two leaves of an index. Layout only computes places; `fill` writes the bytes, so the two can run in different threads.
-https://www.sqlite.org/fileformat2.html#b_tree_pages
+A block is slot 0, for a leaf that was begun in the block before or may yet become the root; a run of pages in slots 1 and up; and room
+for what is no page: records too long for a leaf, and the cells that go up between two leaves of an index. Layout only computes places;
+`fill` writes the bytes, so the two can run in different threads. https://www.sqlite.org/fileformat2.html#b_tree_pages
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SLOTS = 4  # pages in the block
 SPARE = 5  # the first free byte behind the pages
 SPARE_END = 6
 BASE = 7  # page number of slot 0
-IN_ROOT = 8  # 1 while the first leaf, in slot 0, may yet turn out to be the root
+LEAF_PAGE = 8  # page number of the open leaf; 0 while the first one, in slot 0, may yet turn out to be the root
 LAST_KEY = 9  # row number of the last row
 LEAVES = 10  # leaves closed by this call
 LONG = 11  # rows with overflow pages in this call
@@ -30,7 +30,7 @@ RAISED = 12  # cells that go up, in this call
 STATE_SIZE = 13
 
 # A closed leaf: one row of int64.
-SLOT, COUNT, CONTENT, KEY, COPY_FROM = range(5)
+SLOT, COUNT, CONTENT, KEY, COPY_FROM, PAGE = range(6)
 # A row with overflow: its number, the place of its local bytes and their count, its first overflow slot.
 ROW, LOCAL_AT, LOCAL_SIZE, FIRST_SLOT = range(4)
 
@@ -65,10 +65,11 @@ def _take_slot(state: Any, lock_page: int) -> int:
 def close_leaf(state: Any, leaves: Any, lock_page: int) -> None:
     """Note the open leaf as full; the first one moves away from the place of the root."""
     slot, copied = state[LEAF], -1
-    if state[IN_ROOT] == 1:
+    if state[LEAF_PAGE] == 0:
         copied, slot = slot, _take_slot(state, lock_page)
-        state[IN_ROOT] = 0
+        state[LEAF_PAGE] = state[BASE] + slot
     leaf = leaves[state[LEAVES]]
+    leaf[PAGE] = state[LEAF_PAGE]
     leaf[SLOT], leaf[COUNT], leaf[CONTENT], leaf[KEY], leaf[COPY_FROM] = slot, state[CELLS], state[TOP], state[LAST_KEY], copied
     state[LEAVES] += 1
     state[LEAF] = -1
@@ -76,10 +77,11 @@ def close_leaf(state: Any, leaves: Any, lock_page: int) -> None:
 
 @njit(nogil=True, cache=True)
 def _open_leaf(state: Any, page_size: int, lock_page: int) -> None:
-    if state[IN_ROOT] == 1:
+    if state[LEAF_PAGE] == 0:
         state[LEAF] = 0
     else:
         state[LEAF] = _take_slot(state, lock_page)
+        state[LEAF_PAGE] = state[BASE] + state[LEAF]
     state[TOP] = page_size
     state[CELLS] = 0
 
@@ -212,7 +214,7 @@ def fill(
         elif headers[i] + bodies[i] < 3:
             out[cells[i] + 3] = 0  # a cell takes four bytes at least
         if pointers[i] >= 0:
-            offset = cells[i] % page_size
+            offset = cells[i] & (page_size - 1)
             out[pointers[i]], out[pointers[i] + 1] = offset >> 8, offset & 255
     write_records(columns, row + first, kinds[:, first:end], headers[first:end], places[first:end], out)
     for long_row in long_rows:

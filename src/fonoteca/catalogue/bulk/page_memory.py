@@ -28,6 +28,18 @@ def _as_pointer(typing_context: Any, address: Any) -> Any:
     return types.voidptr(address), generate
 
 
+@intrinsic
+def copy_bytes(typing_context: Any, target: Any, source: Any, count: Any) -> Any:
+    """Copy `count` bytes from the address `source` to the address `target`; they must not overlap."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        two = [builder.inttoptr(address, cgutils.voidptr_t) for address in arguments[:2]]
+        cgutils.raw_memcpy(builder, *two, arguments[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
 @njit(nogil=True, cache=True, inline="always")
 def bytes_at(address: int, count: int) -> Any:
     """`count` bytes at `address`."""
@@ -83,6 +95,29 @@ def widen(kind: int, address: int, first: int, count: int, wide: Any) -> None:
         bits = carray(pointer, (end + 7) >> 3, np.uint8)
         for i in range(count):
             wide[i] = (bits[(first + i) >> 3] >> ((first + i) & 7)) & 1
+
+
+@njit(nogil=True, cache=True)
+def starts_of(column: Any, row: int) -> int:
+    """Where the bytes of `row` begin in the values of a text or blob column."""
+    start, _ = span(column, row)
+    return start
+
+
+@njit(nogil=True, cache=True)
+def widen_lengths(column: Any, first: int, count: int, lengths: Any) -> None:
+    """Put the lengths of `count` texts or blobs from row `first` on into the int64 array `lengths`."""
+    kind, at = column[KIND], first + column[SHIFT]
+    if kind == BLOB_FIXED:
+        lengths[:count] = column[WIDTH]
+    elif kind in (TEXT, BLOB):
+        near = offsets32_at(column[OFFSETS], at + count + 1)
+        for i in range(count):
+            lengths[i] = near[at + i + 1] - near[at + i]
+    else:
+        far = int64s_at(column[OFFSETS], at + count + 1)
+        for i in range(count):
+            lengths[i] = far[at + i + 1] - far[at + i]
 
 
 @njit(nogil=True, cache=True)

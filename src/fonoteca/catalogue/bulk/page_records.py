@@ -23,12 +23,13 @@ from fonoteca.catalogue.bulk.page_memory import (
     TEXT_LARGE,
     VALIDITY,
     VALUES,
-    bytes_at,
+    copy_bytes,
     float64s_at,
     int64s_at,
     is_valid,
-    span,
+    starts_of,
     widen,
+    widen_lengths,
 )
 
 _ABSENT = 255  # a NULL at the end of a record that is left out
@@ -56,6 +57,18 @@ def put_varint(out: Any, at: int, value: int) -> int:
     if 0 <= value < 128:
         out[at] = value
         return at + 1
+    if 0 <= value < 1 << 14:
+        out[at] = (value >> 7) | 128
+        out[at + 1] = value & 127
+        return at + 2
+    if 0 <= value < 1 << 28:
+        is_long = value >= 1 << 21
+        out[at] = (value >> 21) | 128
+        at += is_long
+        out[at] = ((value >> 14) & 127) | 128
+        out[at + 1] = ((value >> 7) & 127) | 128
+        out[at + 2] = value & 127
+        return at + 3
     length = varint_length(value)
     end = at + length
     if length == 9:
@@ -100,17 +113,19 @@ def _measure_reals(kind: int, column: Any, first: int, kinds: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _measure_spans(column: Any, first: int, kinds: Any, headers: Any, bodies: Any) -> None:
+def _measure_spans(column: Any, first: int, kinds: Any, headers: Any, bodies: Any, lengths: Any) -> None:
     """Text and blobs; their type takes one byte, and one more for each of the further bytes added here."""
+    kinds[:] = _PRESENT
+    widen_lengths(column, first, len(kinds), lengths)
+    if column[VALIDITY] != 0:
+        for i in range(len(kinds)):
+            if not is_valid(column[VALIDITY], first + column[SHIFT] + i):
+                kinds[i] = 0
+                lengths[i] = 0
     for i in range(len(kinds)):
-        if is_valid(column[VALIDITY], first + column[SHIFT] + i):
-            start, end = span(column, first + i)
-            kinds[i] = _PRESENT
-            bodies[i] += end - start
-            if end - start > 57:  # 2 x 57 + 13 = 127
-                headers[i] += varint_length((end - start) * 2 + 12) - 1
-        else:
-            kinds[i] = 0
+        bodies[i] += lengths[i]
+        if lengths[i] > 57:  # 2 x 57 + 13 = 127
+            headers[i] += varint_length(lengths[i] * 2 + 12) - 1
 
 
 @njit(nogil=True, cache=True)
@@ -144,7 +159,7 @@ def _measure_column(column: Any, first: int, kinds: Any, headers: Any, bodies: A
         kinds[:] = 0
         return
     if kind >= TEXT:
-        _measure_spans(column, first, kinds, headers, bodies)
+        _measure_spans(column, first, kinds, headers, bodies, wide)
         return
     if INT8 <= kind <= BOOL:
         _measure_integers(kind, column, first, kinds, wide)
@@ -249,19 +264,20 @@ def _write_numbers(kinds: Any, wide: Any, patterns: Any, heads: Any, bodies: Any
 
 @njit(nogil=True, cache=True)
 def _write_spans(column: Any, first: int, kinds: Any, heads: Any, bodies: Any, out: Any) -> None:
-    is_text = column[KIND] == TEXT or column[KIND] == TEXT_LARGE
-    for i in range(len(kinds)):
-        if kinds[i] == _ABSENT:
-            continue
-        if kinds[i] == 0:
+    count = len(kinds)
+    lengths = np.empty(STEP, np.int64)
+    widen_lengths(column, first, count, lengths)
+    extra = 13 if column[KIND] == TEXT or column[KIND] == TEXT_LARGE else 12
+    source = column[VALUES] + starts_of(column, first)
+    target = out.ctypes.data
+    for i in range(count):
+        length = lengths[i]
+        if kinds[i] == _PRESENT:
+            heads[i] = put_varint(out, heads[i], length * 2 + extra)
+            at = bodies[i]
+            copy_bytes(target + at, source, length)
+            bodies[i] = at + length
+        elif kinds[i] == 0:
             out[heads[i]] = 0
             heads[i] += 1
-            continue
-        start, end = span(column, first + i)
-        length = end - start
-        heads[i] = put_varint(out, heads[i], length * 2 + (13 if is_text else 12))
-        values = bytes_at(column[VALUES] + start, length)
-        at = bodies[i]
-        for k in range(length):
-            out[at + k] = values[k]
-        bodies[i] = at + length
+        source += length

@@ -48,7 +48,10 @@ class Tree:
 
 def read_trees(path: Path) -> dict[str, Tree]:
     """Every table and index of the database by name; virtual tables have none of their own."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    except apsw.Error as error:
+        raise DatabaseError(f"{path} cannot be opened: {error}") from error
     try:
         found = list(connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema WHERE rootpage > 0"))
         tables = {name: _Table(connection, name) for kind, name, *_ in found if kind == "table"}

@@ -20,9 +20,9 @@ from fonoteca.catalogue.bulk.page_records import measure, put_varint, varint_len
 from fonoteca.catalogue.bulk.page_schema import Tree
 from fonoteca.ground.errors import DatabaseError
 
-_ROWS = 16_384  # measured and laid out at once
-_BLOCK_BYTES = 4 << 20
-_SPARE_BYTES = 1 << 20
+_ROWS = 8_192  # measured and laid out at once
+_BLOCK_BYTES = 1 << 20  # stays in the processor's cache until it is written
+_SPARE_BYTES = 1 << 18
 _UNDER_WAY = 3  # pieces of work that wait for the writing thread
 _LARGEST_RECORD = 1_000_000_000  # SQLITE_MAX_LENGTH of the usual builds
 
@@ -70,15 +70,14 @@ class TreeWriter:
         self._children: list[Array] = []
         self._keys: list[Array] = []
         self._lengths: list[Array] = []
+        self._begun_before = 0  # page number of the leaf in slot 0, once it is full
         self._last: Any = None  # the last row of the batch before
 
     def _begin(self) -> None:
         state = self._state
         state[layout.LEAF] = -1
-        state[layout.NEXT] = 1  # slot 0 is the root's while there is one leaf
-        self._first_page = self._sink.next_page
-        state[layout.BASE] = self._first_page - 1
-        state[layout.IN_ROOT] = 1
+        state[layout.NEXT] = 1
+        state[layout.BASE] = self._sink.next_page - 1
         state[layout.LAST_KEY] = -(2**63)
         self._fit(self._block)
 
@@ -134,14 +133,14 @@ class TreeWriter:
         raise DatabaseError(f"{what}: row {row} (counted from 0) does not ascend over the row before it, or repeats a unique key")
 
     def _add_rows(self, columns: ColumnsOfBatch, row: int, count: int, keys: Array) -> None:
-        kinds = np.empty((len(columns.described), count), np.uint8)
+        kinds = np.empty((columns.stored, count), np.uint8)
         headers, bodies, cells, places, pointers = (np.empty(count, np.int64) for _ in range(5))
-        longest = measure(columns.described, row, self._fixed, kinds, headers, bodies)
+        longest = measure(columns.described[: columns.stored], row, self._fixed, kinds, headers, bodies)
         if longest > _LARGEST_RECORD:
             raise DatabaseError(f"{self.tree.name}: a record of {longest:,} bytes, more than SQLite reads")
         state, done = self._state, 0
         while done < count:
-            leaves = np.empty((count - done + 1, 5), np.int64)
+            leaves = np.empty((count - done + 1, 6), np.int64)
             long_rows = np.empty((count - done, 4), np.int64)
             raised = np.empty((count - done, 2), np.int64)
             end = layout.lay_out(
@@ -151,7 +150,7 @@ class TreeWriter:
             base, out = int(state[layout.BASE]), self._block.bytes
             long_placed = long_rows[: state[layout.LONG]].copy()
             if end > done:
-                self._note(closed, climbing, base)
+                self._note(closed, climbing)
                 measured = (columns, row, done, end, kinds, headers, bodies, keys, cells, places, pointers)
                 self._do(partial(self._fill, measured, (long_placed, closed), climbing, base, out))
             if end < count:
@@ -160,18 +159,20 @@ class TreeWriter:
 
     def _fill(self, measured: Any, placed: Any, climbing: Array, base: int, out: Array) -> None:
         columns, *rest = measured
-        layout.fill(columns.described, *rest, *placed, base, self._size, self._sink.lock_page, out)
+        layout.fill(columns.described[: columns.stored], *rest, *placed, base, self._size, self._sink.lock_page, out)
         if len(climbing):
             starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(climbing[:, 1])])
             keys = np.empty(int(starts[-1]), np.uint8)
             gather(out, climbing, starts, keys)
             self._keys.append(keys)
 
-    def _note(self, closed: Array, climbing: Array, base: int) -> None:
+    def _note(self, closed: Array, climbing: Array) -> None:
         """Remember the closed leaves, and how long the key after each is."""
         if not len(closed):
             return
-        self._children.append(closed[:, layout.SLOT] + base)
+        if closed[0, layout.SLOT] == 0:
+            self._begun_before = int(closed[0, layout.PAGE])
+        self._children.append(closed[:, layout.PAGE].copy())
         self._lengths.append(climbing[:, 1] if self.tree.is_index else closed[:, layout.KEY])
 
     def _do(self, job: Callable[[], None]) -> None:
@@ -188,39 +189,38 @@ class TreeWriter:
             self._jobs.popleft().result()
 
     def _next_block(self, payload: int) -> None:
-        """Write what is finished of the block, and go on in another with the open leaf and what follows it."""
+        """Write the block, and go on in another with the open leaf in its slot 0."""
         state, old = self._state, self._block
-        in_root = bool(state[layout.IN_ROOT])  # then slot 0 goes along, open or not
-        carried = 0 if in_root else int(state[layout.LEAF] if state[layout.LEAF] >= 0 else state[layout.NEXT])
-        kept = int(state[layout.NEXT]) - carried
-        slots = max(self._slots, kept + payload // (self._size - 4) + 8)
+        slots = max(self._slots, payload // (self._size - 4) + 8)
         spare = max(_SPARE_BYTES, payload + 2 * self._size)
         is_usual = slots == self._slots and spare == _SPARE_BYTES
         new = self._free.pop() if is_usual and self._free else _Block(slots, spare, self._size)
-        base = int(state[layout.BASE])
-        self._do(lambda: self._hand_over(old, new, carried, kept, base))
-        state[layout.BASE] = base + carried
-        state[layout.NEXT] = kept
-        if state[layout.LEAF] >= 0:
-            state[layout.LEAF] = 0
+        end, base = int(state[layout.NEXT]), int(state[layout.BASE])
+        self._do(partial(self._hand_over, old, new, int(state[layout.LEAF]), end, base, self._begun_before))
+        self._begun_before = 0
+        state[layout.BASE] = base + end - 1
+        state[layout.NEXT] = 1
+        state[layout.LEAF] = min(0, state[layout.LEAF])
         self._block = new
         self._fit(new)
 
-    def _hand_over(self, old: _Block, new: _Block, carried: int, kept: int, base: int) -> None:
+    def _hand_over(self, old: _Block, new: _Block, leaf: int, end: int, base: int, begun_before: int) -> None:
         size = self._size
-        new.bytes[: kept * size] = old.bytes[carried * size : (carried + kept) * size]
-        self._write(old, 0, carried, base)
+        if leaf >= 0:
+            new.bytes[:size] = old.bytes[leaf * size : (leaf + 1) * size]
+        self._write(old, end, base, begun_before)
         if old.slots == self._slots and len(old.bytes) == self._slots * size + _SPARE_BYTES and len(self._free) < _UNDER_WAY:
             self._free.append(old)
 
-    def _write(self, block: _Block, first: int, end: int, base: int) -> None:
-        """Write the slots first..end; slot 0 of the first block is no page of the file."""
-        first = max(first, self._first_page - base)
-        lock = self._sink.lock_page - base
-        if first <= lock < end:
-            block.bytes[lock * self._size : (lock + 1) * self._size] = 0
-        if first < end:
-            self._sink.write(base + first, block.bytes[first * self._size : end * self._size])
+    def _write(self, block: _Block, end: int, base: int, begun_before: int) -> None:
+        """Write the slots 1 to end - 1, and the leaf of slot 0 at its own place if it is full."""
+        lock, size = self._sink.lock_page - base, self._size
+        if begun_before:
+            self._sink.write(begun_before, block.bytes[:size])
+        if 1 <= lock < end:
+            block.bytes[lock * size : (lock + 1) * size] = 0
+        if end > 1:
+            self._sink.write(base + 1, block.bytes[size : end * size])
 
     def abandon(self) -> None:
         """Wait for what is under way, whatever comes of it."""
@@ -234,20 +234,19 @@ class TreeWriter:
         state, block = self._state, self._block
         if not self.rows:
             return None
-        base, leaf = int(state[layout.BASE]), int(state[layout.LEAF])
+        leaf, page = int(state[layout.LEAF]), int(state[layout.LEAF_PAGE])
         if leaf >= 0:
             kind = 10 if self.tree.is_index else 13
             layout.put_head(block.bytes, leaf * self._size, kind, int(state[layout.CELLS]), int(state[layout.TOP]))
-        self._write(block, 0, int(state[layout.NEXT]), base)
-        self._sink.next_page = base + int(state[layout.NEXT])
-        if state[layout.IN_ROOT]:
+            self._begun_before = page if leaf == 0 else self._begun_before
+        base, end = int(state[layout.BASE]), int(state[layout.NEXT])
+        self._write(block, end, base, self._begun_before)
+        self._sink.next_page = base + end
+        if page == 0:
             root: Array = block.bytes[: self._size].copy()
             return root
-        children = np.concatenate(self._children)
-        if leaf >= 0:
-            children = np.append(children, base + leaf)
-        else:
-            children = np.append(children, self._split_last_leaf(int(children[-1])))
+        children = np.concatenate([*self._children, np.empty(0, np.int64)])
+        children = np.append(children, page if leaf >= 0 else self._split_last_leaf(int(children[-1])))
         return self._finish_interior(children, *self._keys_between())
 
     def _split_last_leaf(self, page: int) -> int:

@@ -25,7 +25,9 @@ WRITER_VERSION = 1
 """Goes up whenever the same rows would give other bytes."""
 
 _MAGIC = b"SQLite format 3\x00"
-_LOCK_BYTE = 1 << 30
+LOCK_BYTE = 1 << 30
+"""The page that holds this byte is never used; builds of SQLite for tests can move it."""
+
 Batches = Iterable[Any]
 """RecordBatches in order; of any sizes, which change nothing in the file."""
 
@@ -38,7 +40,9 @@ class PageFile:
     foreign keys are not checked.
     """
 
-    def __init__(self, path: Path, page_size: int | None = None, *, threads: int = 2, is_synced: bool = False) -> None:
+    def __init__(
+        self, path: Path, page_size: int | None = None, *, threads: int = 2, is_synced: bool = False, lock_byte: int = LOCK_BYTE
+    ) -> None:
         self.path = path
         self.trees = read_trees(path)
         self._descriptor = -1
@@ -49,7 +53,7 @@ class PageFile:
         except BaseException:
             os.close(self._descriptor)
             raise
-        self.lock_page = _LOCK_BYTE // self.page_size + 1
+        self.lock_page = lock_byte // self.page_size + 1
         self.rows: dict[str, int] = {}
         self._roots: dict[int, Any] = {}
         self._is_synced = is_synced
@@ -172,9 +176,7 @@ class PageFile:
                 continue
             found = self.rows.get(tree.name, 0)
             if found > rows or (found != rows and not tree.is_partial):
-                raise DatabaseError(
-                    f"index {tree.name} has {found} rows and its table {rows}", "Fill every index of a table that is filled."
-                )
+                raise DatabaseError(f"index {tree.name} has {found} rows, its table {rows}", "Fill every index of a table that is filled.")
 
     def abandon(self) -> None:
         """Let go of the file; without `close` its tables stay empty."""
