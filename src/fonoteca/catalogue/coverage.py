@@ -1,0 +1,141 @@
+"""What share of all plays a track has and what share is covered, from counts by popularity; docs/popularity.md."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from fonoteca.catalogue.planner import TrackClass, shares_of_plays
+from fonoteca.catalogue.popularity_ranges import UNKNOWN, popularity_ranges
+from fonoteca.catalogue.schema import STATES
+from fonoteca.catalogue.statements import Statements
+from fonoteca.ground.progress import Progress
+
+HELD, DUPLICATE, WITHDRAWN = STATES.index("held"), STATES.index("duplicate"), STATES.index("withdrawn")
+POPULARITY = "coalesce(CAST(t.popularity AS INTEGER), -1)"
+"""The class of a track: its whole popularity, −1 where it is unknown."""
+_SAME_IS_HELD = f"""(EXISTS (SELECT 1 FROM same_recordings o JOIN tracks h ON h.track = o.track WHERE h.state = {HELD} AND o.leader =
+    coalesce((SELECT s.leader FROM same_recordings s WHERE s.track = t.track), t.track))
+  OR EXISTS (SELECT 1 FROM same_recordings s JOIN tracks h ON h.track = s.leader WHERE s.track = t.track AND h.state = {HELD}))"""
+_COUNTS = """{popularity}, t.plays IS NOT NULL, count(*), coalesce(sum(t.plays), 0), sum({covered}),
+  coalesce(sum(({covered}) * t.plays), 0), sum(t.state = {held}), sum({missing})"""
+
+Measure = Literal["plays as counted", "plays by rank", "plays as counted, by rank where they are not"]
+
+
+class Readable(Protocol):
+    """A working catalogue or an edition."""
+
+    @property
+    def statements(self) -> Statements:
+        """Its open file."""
+
+    @property
+    def is_edition(self) -> bool:
+        """Whether row numbers are ranks."""
+
+
+class ClassCounts(msgspec.Struct, frozen=True):
+    """Tracks of one popularity (−1: unknown), those with a count of plays apart from those without."""
+
+    popularity: int
+    is_counted: bool
+    known: int
+    plays: int
+    covered: int
+    covered_plays: int
+    held: int
+    missing: int
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """`known`, `held` and `missing` tracks; `covered` is the share of all plays, 0–1, that what is held covers.
+
+    `per_play` is the share of one counted play; `unit_gains` the share of one track without a count, by popularity.
+    """
+
+    known: int
+    held: int
+    missing: int
+    covered: float
+    measure: Measure
+    per_play: float
+    unit_gains: dict[int, float]
+
+    def gain(self, popularity: int, plays: int | None) -> float:
+        """What one track adds to the coverage."""
+        return self.unit_gains[popularity] if plays is None else plays * self.per_play
+
+
+def covered_condition(sql: Statements) -> str:
+    """SQL over `tracks t`: held, a duplicate of what is, or the same recording as something held."""
+    simple = f"t.state IN ({HELD}, {DUPLICATE})"
+    return f"({simple} OR {_SAME_IS_HELD})" if sql.value("SELECT 1 FROM same_recordings LIMIT 1") else simple
+
+
+def missing_condition(sql: Statements) -> str:
+    """SQL over `tracks t`: known, not covered and not withdrawn."""
+    return f"(t.state <> {WITHDRAWN} AND NOT {covered_condition(sql)})"
+
+
+def measure_coverage(catalogue: Readable, progress: Progress) -> Coverage:
+    """Count the whole catalogue by popularity. Where an edition's own statistics say enough, nothing else is read."""
+    sql = catalogue.statements
+    counts = list(_from_statistics(sql) if catalogue.is_edition else ()) or list(_from_tracks(catalogue, progress))
+    classes = [_track_class(one) for one in counts]
+    shares = shares_of_plays(classes)
+    counted = [(one, share) for one, share in zip(counts, shares, strict=True) if one.is_counted]
+    plays = sum(one.plays for one, _ in counted)
+    per_play = math.fsum(share for _, share in counted) / plays if plays else 0.0
+    units = {one.popularity: share / one.known for one, share in zip(counts, shares, strict=True) if not one.is_counted}
+    covered = (one.covered_plays * per_play if one.is_counted else one.covered * units[one.popularity] for one in counts)
+    return Coverage(
+        known=sum(one.known for one in counts), held=sum(one.held for one in counts), missing=sum(one.missing for one in counts),
+        covered=math.fsum(covered), measure=_measure(counts), per_play=per_play, unit_gains=units,
+    )  # fmt: skip
+
+
+def _track_class(one: ClassCounts) -> TrackClass:
+    popularity = None if one.popularity == UNKNOWN else float(one.popularity)
+    return TrackClass(popularity=popularity, tracks=one.known, bytes=0, duration_ms=0, plays=one.plays if one.is_counted else None)
+
+
+def _measure(counts: list[ClassCounts]) -> Measure:
+    if all(one.is_counted for one in counts):
+        return "plays as counted"
+    return "plays as counted, by rank where they are not" if any(one.plays for one in counts) else "plays by rank"
+
+
+def _from_statistics(sql: Statements) -> Iterator[ClassCounts]:
+    """Enough where no plays are counted, nothing is a duplicate or withdrawn, and no recordings are joined."""
+    if not sql.value("SELECT 1 FROM sqlite_schema WHERE name = 'statistics'") or sql.value("SELECT 1 FROM same_recordings LIMIT 1"):
+        return
+    others = "SELECT 1 FROM statistics WHERE number > 0 AND report = 'status' AND bucket IN (?, ?)"
+    if sql.value(others, (DUPLICATE, WITHDRAWN)) or sql.value("SELECT sum(counted) FROM statistics WHERE report = 'popularity'"):
+        return
+    for popularity, known, held in sql.rows("SELECT bucket, number, held FROM statistics WHERE report = 'popularity' AND number > 0"):
+        yield ClassCounts(popularity, False, known, 0, held, 0, held, known - held)
+
+
+def _from_tracks(catalogue: Readable, progress: Progress) -> Iterator[ClassCounts]:
+    sql = catalogue.statements
+    columns = _COUNTS.format(popularity=POPULARITY, covered=covered_condition(sql), held=HELD, missing=missing_condition(sql))
+    progress.start("counting", int(sql.value("SELECT max(track) FROM tracks") or 0), "tracks")
+    found: Iterator[tuple[Any, ...]] = (
+        _each_range(sql, columns, progress) if catalogue.is_edition else sql.rows(f"SELECT {columns} FROM tracks t GROUP BY 1, 2")
+    )
+    for popularity, is_counted, *sums in found:
+        yield ClassCounts(popularity, bool(is_counted), *sums)
+    progress.finish()
+
+
+def _each_range(sql: Statements, columns: str, progress: Progress) -> Iterator[tuple[Any, ...]]:
+    """Range by range, and without and with plays apart, so that SQLite need not sort them all."""
+    for _, rows in popularity_ranges(sql):
+        for condition in ("IS NULL", "IS NOT NULL"):
+            query = f"SELECT {columns} FROM tracks t WHERE t.track BETWEEN ? AND ? AND t.plays {condition}"
+            yield from (row for row in sql.rows(query, (rows.first, rows.last)) if row[2])
+        progress.advance(rows.size)
