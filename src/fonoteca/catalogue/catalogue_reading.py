@@ -7,10 +7,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from fonoteca.catalogue.counts import CatalogueCounts
+from fonoteca.catalogue.finding import find_things, resolve_id
 from fonoteca.catalogue.finding_tracks import find_keyed_ids, find_track_ids
 from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.reading import iterate_records, iterate_selection, read_record
-from fonoteca.catalogue.records import FileRow, SelectionRow, Tombstone, TrackRecord
+from fonoteca.catalogue.records import FileRow, Found, SelectionRow, Tombstone, TrackRecord
 from fonoteca.catalogue.tables import MetadataRow, PlaysRow
 from fonoteca.ground.database import close_database
 from fonoteca.ground.errors import FonotecaError
@@ -59,6 +60,13 @@ class CatalogueReader(CatalogueCounts):
         """The columns that planning needs, one row a track, sorted by public id; streams."""
         return iterate_selection(self.statements)
 
+    def find(self, text: str) -> list[Found]:
+        """What `text` names: id, AACID, ISRC, MBID, SHA-256, UPC or EAN, container, exact title of a track, artist, title of an album.
+
+        The first kind that finds something decides; a retired id gives what replaced it.
+        """
+        return find_things(self.statements, text)
+
     def provenance(self, track_id: str) -> dict[str, str]:
         """Field → source of each value that did not come with the file; sorted by field."""
         query = f"SELECT field, source FROM provenance JOIN tracks USING (track) WHERE {self.statements.id_is('id')} ORDER BY field"
@@ -66,12 +74,7 @@ class CatalogueReader(CatalogueCounts):
 
     def resolve(self, public_id: str) -> str:
         """The id that stands for this one: where it was retired the one that took its place, else itself."""
-        seen = {public_id}
-        while target := self.statements.value("SELECT target FROM redirects WHERE id = ?", (clean_text(public_id),)):
-            if target in seen:
-                break
-            seen.add(public_id := target)
-        return public_id
+        return resolve_id(self.statements, public_id)
 
     # withdrawals
 

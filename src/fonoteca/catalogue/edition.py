@@ -10,17 +10,16 @@ from types import MappingProxyType
 import apsw
 import msgspec
 
-from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.edition_copies import COPIES, RANKS
+from fonoteca.catalogue.edition_file import EDITION_APPLICATION_ID as EDITION_APPLICATION_ID
+from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.schema import EDITION_INDEXES, EDITION_TABLES, SCHEMA_VERSION, TABLES, VIEWS
 from fonoteca.catalogue.search_build import build_search
 from fonoteca.catalogue.working import Catalogue
 from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import UsageError, translate_os_errors
 from fonoteca.ground.files import sync_folder
-from fonoteca.ground.findings import Finding
 
-EDITION_APPLICATION_ID = 0x464E4345  # "FNCE"
 PAGE_SIZE = 4096
 
 WRITER_VERSION = 3
@@ -67,22 +66,6 @@ def write_edition(
         partial.unlink(missing_ok=True)
     tracks, artists, albums, files, publishable, tombstones = counts
     return EditionCounts(tracks, artists, albums, files, publishable, tombstones, target.stat().st_size)
-
-
-def check_edition(path: Path) -> tuple[Finding, ...]:
-    """What is wrong with an edition as a database: `bad-database` with the reason; reads the whole file, writes nothing."""
-    try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            application_id, schema = connection.pragma("application_id"), connection.pragma("user_version")
-            if application_id != EDITION_APPLICATION_ID or schema > SCHEMA_VERSION:
-                return (Finding("bad-database", str(path), f"no edition that is known: application {application_id:#x}, schema {schema}"),)
-            faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
-        finally:
-            connection.close()
-    except apsw.Error as error:
-        return (Finding("bad-database", str(path), str(error)),)
-    return tuple(Finding("bad-database", str(path), fault) for fault in faults if fault != "ok")
 
 
 def _sync_file(path: Path) -> None:

@@ -27,7 +27,8 @@ RANKS = (
     # a date (label) that all tracks of an album share moves to the album, unless the album has another
     """CREATE TEMP TABLE shared (album INTEGER PRIMARY KEY, date TEXT, label INTEGER)""",
     """INSERT INTO shared SELECT t.album,
-         CASE WHEN count(*) = count(t.date) AND min(t.date) = max(t.date) AND coalesce(b.date, min(t.date)) = min(t.date) THEN min(t.date) END,
+         CASE WHEN count(*) = count(t.date) AND min(t.date) = max(t.date) AND coalesce(b.date, min(t.date)) = min(t.date)
+           THEN min(t.date) END,
          CASE WHEN count(*) = count(t.label) AND min(t.label) = max(t.label) AND coalesce(b.label, min(t.label)) = min(t.label)
            THEN min(t.label) END
        FROM shown t JOIN w.albums b USING (album) GROUP BY t.album""",
@@ -42,8 +43,8 @@ COPIES = (
        JOIN temp.artist_ranks r ON r.old = l.artist ORDER BY 1, 2""",
     """INSERT INTO main.genres (name) SELECT name FROM w.genres WHERE genre IN (SELECT genre FROM w.track_genres JOIN shown USING (track)
          UNION SELECT genre FROM w.artist_genres WHERE artist IN (SELECT old FROM temp.artist_ranks)) ORDER BY name""",
-    """INSERT INTO main.artist_genres SELECT r.artist, l.position, g.genre FROM w.artist_genres l JOIN temp.artist_ranks r ON r.old = l.artist
-       JOIN w.genres wg ON wg.genre = l.genre JOIN main.genres g ON g.name = wg.name ORDER BY 1, 2""",
+    """INSERT INTO main.artist_genres SELECT r.artist, l.position, g.genre
+       FROM w.artist_genres l JOIN temp.artist_ranks r ON r.old = l.artist JOIN w.genres wg ON wg.genre = l.genre JOIN main.genres g ON g.name = wg.name ORDER BY 1, 2""",
     """INSERT INTO main.labels (name) SELECT name FROM w.labels
        WHERE label IN (SELECT label FROM shown UNION SELECT label FROM shown_albums) ORDER BY name""",
     """INSERT INTO main.albums (album, id, title, artist, date, label, gtin, popularity, mbid)
@@ -56,8 +57,8 @@ COPIES = (
     """INSERT INTO main.rights (uri, name, may_publish, may_change, attribution_required, why)
        SELECT uri, name, may_publish, may_change, attribution_required, why FROM w.rights
        WHERE rights IN (SELECT rights FROM shown) ORDER BY uri""",
-    """INSERT INTO main.tracks (track, id, title, artist, album, disc, number, duration_ms, explicit, popularity, isrc_number, state, rights,
-         plays, date, label, recording_mbid, credited_as, duplicate_of, rights_text, rights_from, attribution)
+    """INSERT INTO main.tracks (track, id, title, artist, album, disc, number, duration_ms, explicit, popularity, isrc_number, state,
+         rights, plays, date, label, recording_mbid, credited_as, duplicate_of, rights_text, rights_from, attribution)
        SELECT n.track, t.id, s.title, a.artist, b.album, s.disc, s.number, s.duration_ms, s.explicit, s.popularity, s.isrc_number, t.state,
          r.rights, s.plays, CASE WHEN h.date IS NULL THEN s.date END, CASE WHEN h.label IS NULL THEN l.label END, s.recording_mbid,
          nullif(s.credited_as, wa.name), s.duplicate_of, s.rights_text, s.rights_from, s.attribution

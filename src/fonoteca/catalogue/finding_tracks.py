@@ -10,7 +10,8 @@ from fonoteca.catalogue.identifiers import is_public_id, parse_mbid
 from fonoteca.catalogue.isrc import parse_isrc
 from fonoteca.catalogue.isrc_numbers import isrc_number
 from fonoteca.catalogue.names import clean_text, search_key
-from fonoteca.catalogue.search_text import query_terms
+from fonoteca.catalogue.search_text import LONGEST_NAME, query_terms
+from fonoteca.catalogue.search_vocabulary import match_expression
 from fonoteca.catalogue.statements import Statements
 
 BY_ISRC = """
@@ -28,6 +29,10 @@ _BY_AACID = """
 SELECT t.id FROM tracks t JOIN files f USING (track) JOIN containers c USING (container)
 WHERE {track} AND c.collection = ?2 AND f.second = ?3 AND f.short = ?4
 """
+
+
+MOST_TERMS = 32
+"""Words of a title by which rows are looked up; the title itself decides."""
 
 
 def find_track_ids(sql: Statements, text: str) -> list[str]:
@@ -84,11 +89,16 @@ def by_hash(sql: Statements) -> str:
 
 def ids_of_title(sql: Statements, text: str) -> Iterator[str]:
     """Public ids of the tracks whose title is `text`, folded and with single spaces."""
-    key, terms = search_key(text), query_terms(text)
-    if not key or not terms or len(text) > 10_000:
+    key, terms = search_key(text), query_terms(text, is_last_open=False)
+    if not key or not terms or len(text) > LONGEST_NAME:
         return
-    words = " AND ".join('"' + token.replace('"', '""') + '"' for term in terms for token in term.alternatives[0])
-    query = "SELECT t.id, t.title FROM track_search JOIN tracks t ON t.track = track_search.rowid WHERE track_search MATCH ? AND t.title IS NOT NULL"
-    for track_id, title in sql.rows(query, (words,)):
-        if search_key(title) == key:
-            yield track_id
+    for name in search_tables(sql, "track"):
+        query = f"SELECT t.id, t.title FROM {name} JOIN tracks t ON t.track = {name}.rowid WHERE {name} MATCH ? AND t.title IS NOT NULL"
+        yield from (track_id for track_id, title in sql.rows(query, (match_expression(terms[:MOST_TERMS]),)) if search_key(title) == key)
+
+
+def search_tables(sql: Statements, kind: str) -> list[str]:
+    """The FTS5 tables in which rows of a kind are found, most popular first; a working catalogue has one, of tracks."""
+    if not sql.is_edition:
+        return ["track_search"] if kind == "track" else []
+    return [row[0] for row in sql.rows("SELECT name FROM search_tiers WHERE kind = ? ORDER BY tier", (kind,))]

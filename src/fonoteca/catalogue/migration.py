@@ -34,7 +34,8 @@ _SAME = (
 _STATE = "CASE t.status " + " ".join(f"WHEN '{status}' THEN {place}" for place, status in enumerate(STATES)) + " END"
 
 _COPIES = (
-    "INSERT INTO artists (artist, id, name, popularity, followers, mbid) SELECT artist, id, name, popularity, followers, mbid FROM former_artists",
+    """INSERT INTO artists (artist, id, name, popularity, followers, mbid)
+       SELECT artist, id, name, popularity, followers, mbid FROM former_artists""",
     """INSERT INTO albums (album, id, title, artist, gtin, popularity, mbid)
        SELECT b.album, b.id, b.title, l.artist, parse_gtin(b.barcode), b.popularity, b.mbid
        FROM former_albums b LEFT JOIN former_album_artists l ON l.album = b.album AND l.position = 0""",
@@ -74,7 +75,7 @@ FROM tracks t LEFT JOIN albums b USING (album) ORDER BY t.track
 
 def bring_to_schema_3(connection: apsw.Connection) -> None:
     """ISRCs, barcodes and statuses as numbers, first artist and ISRC in the row, compact files, words to search: every record as it was."""
-    for name, function in {"isrc_number": _isrc_number, "is_isrc": _is_isrc, "parse_gtin": _gtin, "gtin_text": _gtin_text}.items():
+    for name, function in _FUNCTIONS.items():
         connection.create_scalar_function(name, function, 1, deterministic=True)
     for kind, name in connection.execute(
         "SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'index') AND sql IS NOT NULL"
@@ -108,22 +109,24 @@ def _copy_files(connection: apsw.Connection) -> None:
         connection.execute(insert, (track, place, *compact_aacid(aacid, collection, track_id), *rest))
 
 
-def _is_isrc(isrc: apsw.SQLiteValue) -> bool:
-    return isinstance(isrc, str) and parse_isrc(isrc) == isrc
+def _is_isrc(*values: apsw.SQLiteValue) -> apsw.SQLiteValue:
+    return isinstance(values[0], str) and parse_isrc(values[0]) == values[0]
 
 
-def _isrc_number(isrc: apsw.SQLiteValue) -> int | None:
-    return isrc_number(isrc) if isinstance(isrc, str) else None
+def _isrc_number(*values: apsw.SQLiteValue) -> apsw.SQLiteValue:
+    return isrc_number(values[0]) if isinstance(values[0], str) else None
 
 
-def _gtin(barcode: apsw.SQLiteValue) -> int | None:
-    return parse_gtin(barcode) if isinstance(barcode, str) else None
+def _gtin(*values: apsw.SQLiteValue) -> int | None:
+    return parse_gtin(values[0]) if isinstance(values[0], str) else None
 
 
-def _gtin_text(barcode: apsw.SQLiteValue) -> str | None:
-    number = _gtin(barcode)
+def _gtin_text(*values: apsw.SQLiteValue) -> apsw.SQLiteValue:
+    number = _gtin(*values)
     return None if number is None else gtin_text(number)
 
+
+_FUNCTIONS = {"isrc_number": _isrc_number, "is_isrc": _is_isrc, "parse_gtin": _gtin, "gtin_text": _gtin_text}
 
 MIGRATIONS: tuple[Migration, ...] = (*FORMER_MIGRATIONS, bring_to_schema_3)
 """Step n takes schema n to n + 1."""

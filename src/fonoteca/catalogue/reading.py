@@ -27,7 +27,8 @@ _NAMES = (
     "duplicate_of", "rights_text", "rights_from", "attribution", "rights_uri", "label", "album", "album_mbid", "album_popularity",
 )  # fmt: skip
 _FURTHER_ARTISTS = """
-SELECT coalesce(l.credited_as, a.name), a.mbid FROM further_track_artists l JOIN artists a USING (artist) WHERE l.track = ? ORDER BY l.position
+SELECT coalesce(l.credited_as, a.name), a.mbid FROM further_track_artists l JOIN artists a USING (artist)
+WHERE l.track = ? ORDER BY l.position
 """
 _FURTHER_ALBUM_ARTISTS = "SELECT a.name FROM further_album_artists l JOIN artists a USING (artist) WHERE l.album = ? ORDER BY l.position"
 _FURTHER_ISRCS = "SELECT isrc_number FROM further_isrcs WHERE track = ? ORDER BY position"
@@ -37,7 +38,8 @@ _TEXT_FORMS = frozenset({"album", "barcode"})
 
 _SELECTION = """
 SELECT t.id, t.status, t.popularity, t.plays, a.popularity, b.popularity, a.followers, t.duration_ms, r.uri,
-  t.isrc || coalesce((SELECT ',' || group_concat(isrc) FROM (SELECT isrc FROM further_isrcs i WHERE i.track = t.track ORDER BY i.position)), ''),
+  t.isrc || coalesce((SELECT ',' || group_concat(isrc) FROM (
+    SELECT isrc FROM further_isrcs i WHERE i.track = t.track ORDER BY i.position)), ''),
   f.aacid, f.tier, f.size
 FROM tracks t LEFT JOIN artists a ON a.artist = t.artist LEFT JOIN albums b ON b.album = t.album LEFT JOIN rights r ON r.rights = t.rights
   LEFT JOIN track_files f ON f.track = t.track AND f.position = (SELECT max(position) FROM files x WHERE x.track = t.track)

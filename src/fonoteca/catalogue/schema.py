@@ -241,12 +241,15 @@ CREATE TABLE imports (
   source TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, line INTEGER NOT NULL,
   counts TEXT NOT NULL, is_done INTEGER NOT NULL, PRIMARY KEY (source, path)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE foreign_ids (
+  source TEXT NOT NULL, foreign_id TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (source, foreign_id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE fingerprints (track INTEGER PRIMARY KEY REFERENCES tracks, duration_ms INTEGER NOT NULL, fingerprint BLOB NOT NULL) STRICT;
 CREATE TABLE recorded_artists (artist INTEGER PRIMARY KEY REFERENCES artists) STRICT;
 CREATE TABLE recorded_albums (album INTEGER PRIMARY KEY REFERENCES albums) STRICT;
 CREATE VIRTUAL TABLE track_search USING fts5(words, detail=none, tokenize='unicode61 remove_diacritics 2');
 """
-"""What only the working catalogue has; `recorded_artists` and `recorded_albums` came with a record of their own, and stay without a track."""
+"""What only the working catalogue has; recorded artists and albums came with a record of their own, and stay without a track."""
 
 WORKING_SCHEMA = TABLES + VIEWS + WORKING_INDEXES + WORKING_TABLES
 """All of a new working catalogue."""
