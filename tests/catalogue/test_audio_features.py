@@ -43,7 +43,7 @@ def test_the_same_measures_change_nothing_and_others_replace_them(tmp_path: Path
 
 def test_a_row_takes_less_than_its_numbers_would_as_reals(tmp_path: Path) -> None:
     path = tmp_path / "f.sqlite3"
-    values = {name: 0.123456 for name in SHARES}
+    values = dict.fromkeys(SHARES, 0.123456)
     with AudioFeatures(path) as features:
         features.put("s", [FeaturesRow(track=number_id(n), tempo=120.123, loudness=-7.5, key=1, mode=1, time_signature=4, **values)
                            for n in range(10_000)])  # fmt: skip

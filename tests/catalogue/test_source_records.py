@@ -60,12 +60,6 @@ def test_a_trained_dictionary_makes_small_groups_smaller(sources: SourceRecords,
     assert sizes[0] < sizes[1] < sum(map(len, LINES)) / 2
 
 
-def test_ids_of_the_source_itself_lead_to_the_track(sources: SourceRecords) -> None:
-    sources.put_foreign_ids("somebody", [("77", number_id(7))])
-    assert sources.find_foreign("somebody", "77") == number_id(7)
-    assert sources.find_foreign("another", "77") is None and sources.find_foreign("somebody", "78") is None
-
-
 def test_a_name_that_is_forgotten_is_in_no_group(sources: SourceRecords) -> None:
     sources.put("another", [([number_id(5), number_id(6)], b'{"title":"both"}')])
     assert sources.forget(number_id(5)) == 2

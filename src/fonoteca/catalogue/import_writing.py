@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from fonoteca.catalogue.identifiers import album_id_of, artist_id_of
 from fonoteca.catalogue.import_records import AlbumRow, ArtistRow
+from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.new_tracks import NewTrack, TrackBatches
 from fonoteca.catalogue.popularity import COUNTED
 from fonoteca.catalogue.records import AlbumRecord, ArtistRecord, TrackRecord
@@ -26,17 +27,21 @@ class ImportWriter:
     def __init__(self, catalogue: Catalogue, source: str, score: PopularityOfPlays) -> None:
         self._catalogue = catalogue
         self._sql = catalogue.statements
-        self._source = source
+        self._source = clean_text(source)
         self._score = score
         self._batches = TrackBatches(self._sql, catalogue.writer)
         self._waiting: dict[str, NewTrack] = {}
+        self._named: dict[str, str] = {}
         self._has_redirects = self._sql.value("SELECT 1 FROM redirects") is not None
 
     def flush(self) -> None:
-        """Write the new tracks that wait."""
+        """Write what waits."""
         waiting, self._waiting = list(self._waiting.values()), {}
         if waiting:
             self._batches.insert(waiting)
+        named, self._named = self._named, {}
+        rows = [(self._source, clean_text(foreign_id), id) for foreign_id, id in named.items()]
+        self._sql.run_many("INSERT OR REPLACE INTO foreign_ids VALUES (?, ?, ?)", rows)
 
     def track_of(self, row: MetadataRow) -> str:
         """The public id that the row's track has, or will have; keys that only others know are not looked at."""
@@ -46,6 +51,16 @@ class ImportWriter:
     def is_known(self, track_id: str) -> bool:
         """Whether the track is in the catalogue, or waits to be."""
         return track_id in self._waiting or self._sql.value("SELECT 1 FROM tracks WHERE id = ?", (track_id,)) is not None
+
+    def track_called(self, foreign_id: str) -> str | None:
+        """The track that the source means by an id of its own; None where it never said."""
+        query = "SELECT id FROM foreign_ids WHERE source = ? AND foreign_id = ?"
+        found = self._named.get(foreign_id) or self._sql.value(query, (self._source, clean_text(foreign_id)))
+        return self._catalogue.resolve(found) if found and self._has_redirects else found
+
+    def call_track(self, foreign_id: str, track_id: str) -> None:
+        """Remember which track the source means by an id of its own; written with the next flush."""
+        self._named[foreign_id] = track_id
 
     def add_new(self, track_id: str, row: MetadataRow, rights_uri: str | None, *, is_clean: bool = False) -> None:
         """A track that is not known yet; the same as the catalogue's add_wanted, with its plays as a score.
@@ -60,12 +75,11 @@ class ImportWriter:
 
     def change(self, track_id: str, row: MetadataRow, rights_uri: str | None) -> bool:
         """Give a known track what the row says; whether anything changed. Its status stays."""
-        if track_id in self._waiting:
-            self.flush()
+        self.flush()  # what artists and albums are told of goes in its order
         former = self._catalogue.get_track(track_id)
         assert former is not None
         changes, provenance = self._changes(row, rights_uri, former)
-        record = clean_record(changed_record(former, changes))
+        record = _without_homeless(clean_record(changed_record(former, changes)))
         known = self._catalogue.provenance(track_id)
         if record == former and known | provenance == known:
             return False
@@ -149,6 +163,16 @@ class ImportWriter:
         """The tracks, sorted by id, that carry an ISRC."""
         self.flush()
         return self._catalogue.find_keyed(MetadataRow(isrc=isrc))
+
+
+def _without_homeless(record: TrackRecord) -> TrackRecord:
+    """The record without scores of an artist or an album that it does not name: there is no row that could keep them."""
+    homeless: dict[str, None] = {}
+    if not record.artists:
+        homeless |= {"artist_popularity": None, "followers": None}
+    if not record.album_artists and record.album is None and record.album_mbid is None and record.barcode is None:
+        homeless["album_popularity"] = None
+    return msgspec.structs.replace(record, **homeless) if homeless else record
 
 
 _ARTIST_FIELDS = ("sort_name", "country", "aliases", "genres", "popularity", "followers")

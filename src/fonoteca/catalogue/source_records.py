@@ -32,9 +32,6 @@ CREATE TABLE record_groups (
   record_group INTEGER PRIMARY KEY, source INTEGER NOT NULL REFERENCES sources, has_dictionary INTEGER NOT NULL, content BLOB NOT NULL
 ) STRICT;
 CREATE TABLE source_records (id TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (id, record)) STRICT, WITHOUT ROWID;
-CREATE TABLE foreign_ids (
-  source INTEGER NOT NULL REFERENCES sources, foreign_id TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (source, foreign_id)
-) STRICT, WITHOUT ROWID;
 CREATE VIEW where_records_lie AS
 SELECT k.id, s.name AS source, g.record_group, k.record & 63 AS place, length(g.content) AS compressed_bytes
 FROM source_records k JOIN record_groups g ON g.record_group = k.record >> 6 JOIN sources s USING (source);
@@ -125,26 +122,16 @@ class SourceRecords:
                 content = self._compress(lines, self._dictionary(has[0]) if has and has[1] else None)
                 self._sql.run("UPDATE record_groups SET content = ? WHERE record_group = ?", (content, group))
                 self._sql.run("DELETE FROM source_records WHERE record = ?", (record,))
-            self._sql.run("DELETE FROM foreign_ids WHERE id = ?", (id,))
             self._lines.cache_clear()
         return len(records)
+
+    def rewrite(self) -> None:
+        """Write the file anew, so that nothing is left between the rows; takes its size in free room."""
+        self._sql.run("VACUUM")
 
     @staticmethod
     def _compress(lines: Sequence[bytes], dictionary: zstd.ZstdDict | None) -> bytes:
         return zstd.compress(b"\n".join(lines), _LEVEL, zstd_dict=dictionary)
-
-    def put_foreign_ids(self, source: str, pairs: Iterable[tuple[str, str]]) -> None:
-        """Remember which track a source means by an id of its own."""
-        with self.transaction():
-            number = self._source(source)
-            rows = [(number, clean_text(foreign), id) for foreign, id in pairs]
-            self._sql.run_many("INSERT OR REPLACE INTO foreign_ids VALUES (?, ?, ?)", rows)
-
-    def find_foreign(self, source: str, foreign_id: str) -> str | None:
-        """The track that a source means by an id of its own; None where it never said."""
-        query = "SELECT id FROM foreign_ids JOIN sources USING (source) WHERE name = ? AND foreign_id = ?"
-        found: str | None = self._sql.value(query, (source, clean_text(foreign_id)))
-        return found
 
     def _source(self, name: str) -> int:
         found = self._sql.value("SELECT source FROM sources WHERE name = ?", (clean_text(name),))
@@ -188,3 +175,11 @@ class SourceRecords:
             raise DatabaseError(
                 f"{self.path}: group {group} is damaged: {error}", "Restore the file from a copy, or import the source again."
             ) from error
+
+
+def forget_source_records(path: Path, id: str) -> None:
+    """Take every line about a public id out of the file at `path`, and the bytes with it; nothing happens where there is no file."""
+    if path.exists():
+        with SourceRecords(path) as sources:
+            sources.forget(id)
+            sources.rewrite()

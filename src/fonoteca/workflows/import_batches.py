@@ -46,7 +46,6 @@ class BatchImport:
         self._is_first = True
         self._is_clean = False
         self._findings: list[Finding] = []
-        self._foreign: dict[str, str] = {}
         self._measured: list[FeaturesRow] = []
         self._read_rights = lru_cache(maxsize=1_000)(self._rights_uri)
 
@@ -60,7 +59,7 @@ class BatchImport:
 
     def write(self, lines: Sequence[ImportLine]) -> list[Finding]:
         """Everything that the lines say, inside the catalogue's transaction; the other databases are committed here. Gives the findings."""
-        self._findings, self._foreign, self._measured = [], {}, []
+        self._findings, self._measured = [], []
         if self._is_first and self._keep:
             self._sources.prepare(self._source, [line.content for line in lines])
         self._is_first = False
@@ -72,7 +71,6 @@ class BatchImport:
             self._writer.flush()
             if self._measured:
                 self._open_features().put(self._source, self._measured)
-            self._sources.put_foreign_ids(self._source, self._foreign.items())
             if self._keep:
                 self._sources.put(self._source, records)
                 self._counts["source records"] += sum(1 for ids, _ in records if ids)
@@ -131,7 +129,7 @@ class BatchImport:
 
     def _tracks_meant(self, row: MetadataRow) -> list[str] | None:
         """The tracks that are known by the row's keys, none where it means a track by what it says; None where it cannot be told."""
-        if row.id and not is_public_id(row.id) and (known := self._known_by(row.id)):
+        if row.id and not is_public_id(row.id) and (known := self._writer.track_called(row.id)):
             return [known]
         if not (row.path or row.isrc or row.mbid) or (row.id and is_public_id(row.id)):
             return []
@@ -144,11 +142,8 @@ class BatchImport:
 
     def _remember(self, row: MetadataRow, ids: list[str]) -> list[str]:
         if row.id and not is_public_id(row.id) and len(ids) == 1:
-            self._foreign[row.id] = ids[0]
+            self._writer.call_track(row.id, ids[0])
         return ids
-
-    def _known_by(self, foreign_id: str) -> str | None:
-        return self._foreign.get(foreign_id) or self._sources.find_foreign(self._source, foreign_id)
 
     def _rights_uri(self, statement: str) -> str | None:
         licence = read_statement(statement)
@@ -187,7 +182,7 @@ class BatchImport:
         """The public id of a track by public id, by its source's own id, or by an ISRC that one track alone carries."""
         if is_public_id(key):
             return key
-        if known := self._known_by(key):
+        if known := self._writer.track_called(key):
             return known
         isrc = parse_isrc(key)
         ids = self._writer.ids_by_isrc(isrc) if isrc else ()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from fonoteca.catalogue import Tombstone, picture_id_of
+from fonoteca.catalogue.source_records import SOURCES, forget_source_records
 from fonoteca.rights import parse_reason
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.lookup import find_track
@@ -69,4 +70,5 @@ def _delete(archive: Archive, id: str, originals: list[str], *, with_names: bool
         archive.ledger.forget_track(id, with_names=with_names)
     if with_names:
         archive.catalogue.forget_names(id)
+        forget_source_records(archive.path / SOURCES, id)
         archive.ledger.rewrite()
