@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -164,7 +164,7 @@ def build_search(
     hash_bytes: int = HASH_BYTES,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> SearchCounts:
-    """Add the search tables to an edition whose tables are filled; row numbers run from 1 without gaps. Commits nothing.
+    """Add the search tables to an edition whose tables are filled; row numbers run from 1 without gaps. All in one transaction.
 
     `texts` None: the words of the edition's own rows, over this connection, or with several `jobs` from its file, which must be
     committed then. `progress` hears the rows of each tier that is done. Part files lie in `scratch`, beside the edition without it,
@@ -173,7 +173,6 @@ def build_search(
     from fonoteca.catalogue.spelling import build_spellings
 
     counts = {kind: connection.execute(f"SELECT coalesce(max({kind}), 0) FROM {kind}s").get for kind in kinds}
-    connection.execute(SEARCH_TABLES)
     folder = scratch or (Path(connection.filename).parent if connection.filename else Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix="search-", dir=folder) as parts:
         source = texts or (_OwnTexts(connection) if jobs == 1 else EditionTexts(connection.filename))
@@ -183,12 +182,17 @@ def build_search(
             for kind in kinds
             for tier, (first, last) in enumerate(tier_ranges(counts[kind]))
         ]
-        for job in _built(tiers, jobs):
-            copy_tier(connection, job)
-            progress(job.last - job.first + 1)
-            if job.kind != "track":
-                Path(job.part).unlink()
-        words = build_spellings(connection, [job.part for job in tiers if job.kind == "track"])
+        built: Iterable[TierJob] = _built(tiers, jobs)
+        if jobs > 1 and texts is None:
+            built = list(built)  # the workers read the file, which nobody must be writing
+        with connection:
+            connection.execute(SEARCH_TABLES)
+            for job in built:
+                copy_tier(connection, job)
+                progress(job.last - job.first + 1)
+                if job.kind != "track":
+                    Path(job.part).unlink()
+            words = build_spellings(connection, [job.part for job in tiers if job.kind == "track"])
     return SearchCounts(len(tiers), words)
 
 

@@ -13,7 +13,7 @@ from fonoteca.catalogue.statements import Statements
 
 
 class FoundTrack(msgspec.Struct, frozen=True, kw_only=True):
-    """One track that was found; `artists` are joined by "; " as credited."""
+    """One track that was found; `artists` are joined by "; " as credited; `isrc` is the first."""
 
     id: str
     title: str | None
@@ -22,7 +22,7 @@ class FoundTrack(msgspec.Struct, frozen=True, kw_only=True):
     date: str | None
     popularity: float | None
     status: str
-    isrcs: str | None = None
+    isrc: str | None = None
 
 
 class FoundArtist(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +47,18 @@ class FoundAlbum(msgspec.Struct, frozen=True, kw_only=True):
 
 Found = FoundTrack | FoundArtist | FoundAlbum
 
+_FURTHER = """(SELECT '; ' || group_concat(name, '; ') FROM (SELECT {1} AS name FROM further_{0}_artists f
+  JOIN artists x USING (artist) WHERE f.{0} = {2}.{0} ORDER BY f.position))"""
 _SHOWN: dict[Kind, tuple[type[Any], str]] = {
-    "track": (FoundTrack, "SELECT id, title, artists, album, date, popularity, status, isrcs FROM tracks_with_artists WHERE track = ?"),
+    "track": (FoundTrack, f"""SELECT t.id, t.title, coalesce(t.credited_as, a.name) ||
+        coalesce({_FURTHER.format("track", "coalesce(f.credited_as, x.name)", "t")}, ''), b.title, coalesce(t.date, b.date), t.popularity,
+        t.status, t.isrc FROM tracks t LEFT JOIN artists a ON a.artist = t.artist LEFT JOIN albums b ON b.album = t.album
+        WHERE t.track = ?"""),
     "artist": (FoundArtist, "SELECT id, name, country, popularity FROM artists WHERE artist = ?"),
-    "album": (FoundAlbum, "SELECT id, title, artists, date, popularity, tracks FROM albums_with_artists WHERE album = ?"),
-}
+    "album": (FoundAlbum, f"""SELECT b.id, b.title, a.name || coalesce({_FURTHER.format("album", "x.name", "b")}, ''), b.date, b.popularity,
+        (SELECT count(*) FROM tracks t WHERE t.album = b.album) FROM albums b LEFT JOIN artists a ON a.artist = b.artist
+        WHERE b.album = ?"""),
+}  # fmt: skip
 
 
 def read_names(statements: Statements, kind: Kind, row: int, condition: Condition) -> RowNames | None:

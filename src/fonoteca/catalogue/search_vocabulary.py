@@ -10,6 +10,8 @@ from fonoteca.catalogue.statements import Statements
 
 MANY = 1 << 40
 """More tracks than there are: the estimate of a beginning too short to be counted."""
+WORTH_A_SECOND = 30
+"""Tracks of the rarest term from which on the list of another is read, too: fewer rows are quicker looked at themselves."""
 _MOST_COUNTED = 300
 _LAST = "\U0010ffff"
 
@@ -99,7 +101,7 @@ def choose_leading(vocabulary: Vocabulary, terms: list[Term]) -> list[Term]:
     if not counted:
         return []
     chosen = [terms[counted[0][1]]]
-    if len(counted) > 1 and counted[0][0] > 200 and counted[1][0] < MANY:
+    if len(counted) > 1 and counted[0][0] > WORTH_A_SECOND and counted[1][0] < MANY:
         chosen.append(terms[counted[1][1]])
     return chosen
 
