@@ -16,6 +16,9 @@ from fonoteca.ground.errors import translate_os_errors
 CHUNK = 10_000
 FOUND_SAME, FOUND_PERHAPS = 1, 0
 
+FoundPair = tuple[int, int, int, float, int]
+"""Row, other row, FOUND_SAME or FOUND_PERHAPS, score, place among pairs of that score."""
+
 _SCHEMA = """
 CREATE TABLE keys (key INTEGER NOT NULL, place INTEGER NOT NULL, row INTEGER NOT NULL);
 CREATE TABLE candidates (one INTEGER NOT NULL, other INTEGER NOT NULL);
@@ -68,14 +71,13 @@ class PairScratch:
         """Give the room of the keys back to what follows."""
         self._sql.run("DELETE FROM keys")
 
-    def candidates(self) -> Iterator[list[tuple[int, int]]]:
-        """Each pair to compare once, sorted, in chunks."""
-        rows = self._sql.rows("SELECT DISTINCT one, other FROM candidates ORDER BY one, other")
-        while chunk := list(islice(rows, CHUNK)):
-            yield [(one, other) for one, other in chunk]
+    def candidates(self) -> Iterator[list[int]]:
+        """Each pair to compare once, sorted; streams."""
+        for one, other in self._sql.rows("SELECT DISTINCT one, other FROM candidates ORDER BY one, other"):
+            yield [one, other]
 
-    def add_found(self, found: list[tuple[int, int, int, float, int]]) -> None:
-        """(one, other, FOUND_SAME or FOUND_PERHAPS, score, place among pairs of that score) of pairs compared."""
+    def add_found(self, found: list[FoundPair]) -> None:
+        """Pairs that were compared and are not apart."""
         with self._sql.transaction():
             self._sql.run_many("INSERT OR REPLACE INTO found VALUES (?, ?, ?, ?, ?)", found)
 

@@ -13,19 +13,22 @@ from fonoteca.identity.name_evidence import credited_artists, folded_artists
 from fonoteca.identity.titles import read_title
 
 ARTISTS_KEYED = 6
+ARTISTS_KEYED_BY_LENGTH, LENGTH_MS = 2, 2_000
 FINGERPRINT_ITEMS = 20
 WINDOW = 24  # how many neighbours in its block each is compared with
 
 
 def block_keys(recording: Recording) -> set[int]:
-    """64-bit keys: essences, recording MBID, ISRCs, bare title with each artist, and the smallest items of the fingerprint."""
+    """64-bit keys: essences, recording MBID, ISRCs, bare title with each artist, duration with artists, items of the fingerprint."""
     texts = [f"essence {essence}" for essence in recording.essences]
     texts += [f"isrc {isrc}" for isrc in recording.isrcs]
     if recording.recording_mbid:
         texts.append(f"mbid {recording.recording_mbid}")
     if recording.title and (bare := read_title(recording.title).bare or fold_name(recording.title)):
-        artists = sorted(credited_artists(recording).union(*folded_artists(recording)))[:ARTISTS_KEYED]
+        artists = sorted(credited_artists(recording) | folded_artists(recording))[:ARTISTS_KEYED]
         texts += [f"name {bare}\n{artist}" for artist in artists]
+        if recording.duration_ms is not None:
+            texts += [f"length {recording.duration_ms // LENGTH_MS}\n{artist}" for artist in artists[:ARTISTS_KEYED_BY_LENGTH]]
     if recording.fingerprint:
         texts += [f"sound {item}" for item in sample_items(recording.fingerprint, FINGERPRINT_ITEMS)]
     return {_key_of(text) for text in texts}

@@ -9,6 +9,9 @@ import unicodedata
 from anyascii import anyascii
 
 _APOSTROPHES = str.maketrans("", "", "'’‘ʼ`´")
+_ASCII = {
+    code: char if char.isalnum() else {"'": None, "`": None, "&": " and "}.get(char, " ") for code, char in enumerate(map(chr, range(128)))
+}
 _ARTICLES = ("the ", "a ", "an ")
 LONGEST_FOLDED = 500  # characters; longer names are no names, and comparing them would take long
 
@@ -18,6 +21,9 @@ def fold_native(text: str) -> str:
 
     What has neither letters nor digits ("???") stays as it is, but for case and white space.
     """
+    if text.isascii():
+        lowered = text[:LONGEST_FOLDED].lower()
+        return " ".join(lowered.translate(_ASCII).split()) or " ".join(lowered.split())
     folded = unicodedata.normalize("NFKC", text[:LONGEST_FOLDED]).casefold()
     bare = "".join(char for char in unicodedata.normalize("NFD", folded) if unicodedata.category(char) != "Mn")
     bare = unicodedata.normalize("NFC", bare).translate(_APOSTROPHES).replace("&", " and ")

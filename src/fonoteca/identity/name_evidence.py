@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from difflib import SequenceMatcher
 
 from fonoteca.ground.recordings import Recording
@@ -86,18 +87,27 @@ def _words(details: frozenset[str]) -> str:
     return " ".join(sorted(details))[:60] or "no more words"
 
 
-def folded_artists(recording: Recording) -> list[frozenset[str]]:
-    """Each artist's names, folded; those featured in the title too. Stand-ins such as "Various Artists" are none."""
-    featured = read_title(recording.title).featured if recording.title else ()
-    names = [frozenset(fold_name(name) for name in names) for names in (*recording.artists, *((name,) for name in featured))]
-    return [group - {""} for group in names if group - {""} and not group & NO_ARTISTS]
+def folded_artists(recording: Recording) -> frozenset[str]:
+    """All names of all artists, folded; those featured in the title too. Stand-ins such as "Various Artists" are none."""
+    return _folded(recording.artists, recording.title)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _folded(artists: tuple[tuple[str, ...], ...], title: str | None) -> frozenset[str]:
+    featured = read_title(title).featured if title else ()
+    groups = [frozenset(map(fold_name, names)) for names in (*artists, *((name,) for name in featured))]
+    return frozenset[str]().union(*(group - {""} for group in groups if not group & NO_ARTISTS))
 
 
 def credited_artists(recording: Recording) -> frozenset[str]:
     """The folded names as credited, with "A & B" also as A and B."""
-    credited = [names[0] for names in recording.artists if names]
-    featured = read_title(recording.title).featured if recording.title else ()
-    folded = {fold_name(part) for name in (*credited, *featured) for part in split_names(name)}
+    return _credited(recording.artists, recording.title)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _credited(artists: tuple[tuple[str, ...], ...], title: str | None) -> frozenset[str]:
+    featured = read_title(title).featured if title else ()
+    folded = {fold_name(part) for name in (*(names[0] for names in artists if names), *featured) for part in split_names(name)}
     return frozenset(folded - {""} - NO_ARTISTS)
 
 
@@ -111,8 +121,7 @@ def judge_artists(a: Recording, b: Recording) -> Weighed | None:
         return Weighed("artists", ARTISTS_SAME, f"the same artists: {shown}")
     if first & second:
         return Weighed("artists", ARTISTS_OVERLAP, f"artists in common: {shown}")
-    all_names = [frozenset[str]().union(*folded_artists(one)) for one in (a, b)]
-    if all_names[0] & all_names[1]:
+    if folded_artists(a) & folded_artists(b):
         return Weighed("artists", ARTISTS_ALIAS, f"the same artist under another name: {shown}")
     if any(likeness(one, other) >= SIMILAR_FROM for one in first for other in second):
         return Weighed("artists", ARTISTS_SIMILAR, f"similar artists: {shown}")

@@ -45,37 +45,35 @@ def split_names(text: str) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=65_536)
 def read_title(title: str) -> TitleForm:
     """The parts of a title. Words in brackets and behind a dash count as a version only where they name one."""
-    kept, versions, featured = title[:2000], dict[str, frozenset[str]](), list[str]()
-    for suffix in _suffixes(kept):
-        without = _remove(kept, suffix)
-        found = _read_suffix(suffix, versions, featured)
-        if found and fold_native(without):
-            kept = without
+    versions, featured = dict[str, frozenset[str]](), list[str]()
+    kept = _without_suffixes(title[:2000], versions, featured)
     if at_end := _FEATURED_AT_END.search(kept):
         featured.extend(split_names(at_end[1]))
         kept = kept[: at_end.start()]
     if not any(char.isalnum() for char in kept):
-        kept = title
+        kept, versions = title, {}
     bare = _PART.sub(_part, fold_name(kept))
     native = _PART.sub(_part, fold_native(kept))
-    return TitleForm(
-        native, bare, tuple(sorted(versions.items(), key=lambda one: one[0])), tuple(featured), tuple(re.findall(r"\d+", bare))
-    )
+    return TitleForm(native, bare, tuple(sorted(versions.items(), key=_kind)), tuple(featured), tuple(re.findall(r"\d+", bare)))
+
+
+def _kind(version: tuple[str, frozenset[str]]) -> str:
+    return version[0]
+
+
+def _without_suffixes(title: str, versions: dict[str, frozenset[str]], featured: list[str]) -> str:
+    """The title without the brackets and the parts behind a dash that were understood."""
+    kept, end = [], 0
+    for bracket in _BRACKETS.finditer(title):
+        is_understood = _read_suffix(bracket[1], versions, featured)
+        kept += [title[end : bracket.start()], " " if is_understood else bracket[0]]
+        end = bracket.end()
+    first, *behind = _DASH.split("".join(kept) + title[end:])
+    return " - ".join([first, *(part for part in behind if not _read_suffix(part, versions, featured))])
 
 
 def _part(found: re.Match[str]) -> str:
     return f"part {_ROMAN.get(found[1], found[1])}"
-
-
-def _suffixes(title: str) -> list[str]:
-    """What stands in brackets, anywhere, and behind a dash."""
-    brackets = [found[1] for found in _BRACKETS.finditer(title)]
-    return brackets + _DASH.split(_BRACKETS.sub(" ", title))[1:]
-
-
-def _remove(title: str, suffix: str) -> str:
-    pattern = rf"\s*(?:[\(\[\{{（【「『<]{re.escape(suffix)}[\)\]\}}）】」』>]|\s[-–—~|/]+\s+{re.escape(suffix.strip())})\s*"
-    return re.sub(pattern, " ", title, count=1).strip() if suffix.strip() else title
 
 
 def _read_suffix(suffix: str, versions: dict[str, frozenset[str]], featured: list[str]) -> bool:
@@ -83,19 +81,19 @@ def _read_suffix(suffix: str, versions: dict[str, frozenset[str]], featured: lis
     if names := _FEATURED.match(suffix):
         featured.extend(split_names(names[1]))
         return True
-    texts = [f" {folded} " for folded in (fold_name(suffix), fold_native(suffix))]
-    plain = [PLAIN_VERSION.sub("", text) for text in texts]
-    kinds = [kind for kind, patterns in VERSION_WORDS.items() if any(pattern.search(text) for pattern in patterns for text in plain)]
+    native = f" {fold_native(suffix)} "
+    texts = {native, f" {fold_name(suffix)} "}
+    plain = {PLAIN_VERSION.sub("", text) for text in texts}
+    kinds = [kind for kind, pattern in VERSION_WORDS.items() if any(pattern.search(text) for text in plain)]
     if "version" in kinds and len(kinds) > 1:
         kinds.remove("version")
     for kind in kinds:
-        versions[kind] = versions.get(kind, frozenset()) | _details(plain[1])
+        versions[kind] = versions.get(kind, frozenset()) | _details(PLAIN_VERSION.sub("", native))
     return bool(kinds) or plain != texts
 
 
 def _details(text: str) -> frozenset[str]:
     """The words beside those that name a kind."""
-    for patterns in VERSION_WORDS.values():
-        for pattern in patterns:
-            text = pattern.sub("", text)
-    return frozenset(text.split()) - NEUTRAL_WORDS
+    for pattern in VERSION_WORDS.values():
+        text = pattern.sub("", text)
+    return frozenset(fold_name(text).split()) - NEUTRAL_WORDS

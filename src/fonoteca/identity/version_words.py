@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 
-def _any_of(words: str) -> tuple[re.Pattern[str], ...]:
-    """One pattern a phrase, to be searched in folded text with a space on both sides."""
-    return tuple(re.compile(rf" (?:{phrase.strip()})(?= )") for phrase in words.split(","))
+def _any_of(words: str) -> re.Pattern[str]:
+    """A pattern of several phrases, to be searched in folded text with a space on both sides."""
+    return re.compile(f" (?:{'|'.join(phrase.strip() for phrase in words.split(','))})(?= )")
 
 
 VERSION_WORDS = {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True)
-class Weighed:
+class Weighed(msgspec.Struct, frozen=True):
     """A part scored in bits. `decides`: nothing else counts; `contradicts`: the two are never joined; `outweighs`: lifts contradictions."""
 
     part: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PRIOR = -10.0  # one pair in a thousand of those that share a key is the same before anything is looked at
-JOIN_FROM = 6.0  # 64 to 1
+JOIN_FROM = 5.0  # 32 to 1
 SUGGEST_FROM = 0.0
 AGAINST = -5.0  # a part as low as this says that they are two recordings, unless others outweigh it
 SAID = 100.0
@@ -14,7 +14,9 @@ FINGERPRINT = ((0.10, 28.0), (0.15, 20.0), (0.20, 12.0), (0.25, 5.0), (0.30, 0.0
 FINGERPRINT_CONTRADICTS_FROM = 0.35
 FINGERPRINT_OUTWEIGHS_TO = 0.10
 
-DURATION = ((20, 7.0), (100, 6.0), (500, 5.0), (1_500, 4.0), (3_000, 2.0), (7_000, 0.0), (15_000, -5.0), (30_000, -9.0), (2**63, -16.0))
+DURATION = (
+    (20, 8.0), (100, 6.0), (500, 4.0), (1_500, 2.5), (3_000, 1.0), (7_000, -1.5), (15_000, -5.0), (30_000, -9.0), (2**63, -16.0),
+)  # fmt: skip
 """Bits by the largest difference in milliseconds; whole seconds on both sides count as half a second apart at least."""
 WHOLE_SECONDS_MS = 500
 NEAR_MS, FAR_MS = 7_000, 15_000

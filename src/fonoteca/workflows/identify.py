@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import msgspec
 
 from fonoteca.catalogue.merging import AlbumPair, albums_in_common
-from fonoteca.catalogue.pair_scratch import FOUND_PERHAPS, FOUND_SAME, PairScratch, open_pair_scratch
+from fonoteca.catalogue.pair_scratch import FOUND_PERHAPS, FOUND_SAME, FoundPair, PairScratch, open_pair_scratch
 from fonoteca.catalogue.same_recordings import RecordingStore
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.recordings import EvidencePart, Judgement, Recording
@@ -28,7 +29,7 @@ from fonoteca.identity import (
 )
 from fonoteca.workflows.archive import Archive
 
-READ_AT_ONCE = 2_000
+READ_AT_ONCE, KEPT_AT_ONCE = 2_000, 10_000
 
 
 class PairShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,24 +117,30 @@ def _find_candidates(run: _Run) -> None:
 
 def _compare(run: _Run) -> None:
     run.progress.start("comparing", None, "pairs")
-    for chunk in run.scratch.candidates():
-        found = []
-        for pairs, known in _read_with(run.store, chunk):
-            for one, other in pairs:
-                verdict = judge(known[one], known[other], run.sayings)
-                if verdict.verdict != "apart":
-                    what = FOUND_SAME if verdict.verdict == "same" else FOUND_PERHAPS
-                    found.append((one, other, what, verdict.score, place_of_pair(known[one], known[other])))
-        run.scratch.add_found(found)
-        run.report.compared += len(chunk)
-        run.progress.advance(len(chunk))
+    found: list[FoundPair] = []
+    for (one, other), known in read_several(run.store, run.scratch.candidates()):
+        judged = judge(known[one], known[other], run.sayings)
+        if judged.verdict != "apart":
+            what = FOUND_SAME if judged.verdict == "same" else FOUND_PERHAPS
+            found.append((one, other, what, judged.score, place_of_pair(known[one], known[other])))
+        if len(found) >= KEPT_AT_ONCE:
+            run.scratch.add_found(found)
+            found.clear()
+        run.report.compared += 1
+        run.progress.advance()
+    run.scratch.add_found(found)
 
 
-def _read_with(store: RecordingStore, pairs: list[tuple[int, int]]) -> Iterator[tuple[list[tuple[int, int]], dict[int, Recording]]]:
-    """The pairs with their recordings, a thousand or so at once."""
-    for start in range(0, len(pairs), READ_AT_ONCE // 2):
-        some = pairs[start : start + READ_AT_ONCE // 2]
-        yield some, {one.row: one for one in store.read(row for pair in some for row in pair)}
+def read_several(store: RecordingStore, lists: Iterable[list[int]]) -> Iterator[tuple[list[int], dict[int, Recording]]]:
+    """Each list of rows with its recordings, read a thousand or so at once."""
+    waiting, size = list[list[int]](), 0
+    for rows in chain(lists, [[]]):
+        waiting.append(rows)
+        size += len(rows)
+        if not rows or size >= READ_AT_ONCE:
+            known = {one.row: one for one in store.read(row for some in waiting for row in some)}
+            yield from ((some, known) for some in waiting if some)
+            waiting, size = [], 0
 
 
 def _link(run: _Run) -> None:
@@ -145,10 +152,9 @@ def _link(run: _Run) -> None:
 
 def _join(run: _Run) -> None:
     run.progress.start("joining", None, "groups")
-    for rows in run.scratch.components():
-        known = {one.row: one for one in run.store.read(rows)}
+    for rows, known in read_several(run.store, run.scratch.components()):
         links = [_link_of(known[one], known[other], score) for one, other, score in run.scratch.links_of(rows)]
-        for members in groups_of(known.values(), links, run.sayings):
+        for members in groups_of((known[row] for row in rows), links, run.sayings):
             _put_group(run, members, links)
         run.progress.advance()
     _suggest(run)
@@ -199,8 +205,9 @@ def with_chain(one: Recording, leader: Recording, judgement: Judgement, links: l
 
 
 def _suggest(run: _Run) -> None:
-    for one_row, other_row, _ in list(run.scratch.suggestions()) if run.dry_run else run.scratch.suggestions():
-        one, other = run.store.read((one_row, other_row))
+    suggested = ([one, other] for one, other, _ in run.scratch.suggestions())
+    for rows, known in read_several(run.store, suggested):
+        one, other = (known[row] for row in rows)
         leader = choose_leader((one, other))
         follower = other if leader is one else one
         judgement = judge(follower, leader, run.sayings)
