@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fonoteca.catalogue import MetadataRow, PlaysRow, read_metadata, read_plays
+from fonoteca.catalogue.import_records import ROWS
 from fonoteca.ground.errors import AccessError, UsageError
 from fonoteca.ground.findings import Finding
 
@@ -159,7 +161,10 @@ def test_no_bytes_break_the_readers(tmp_path_factory: pytest.TempPathFactory, co
     list(read_plays(write(folder / "any.csv", b"path,plays\n" + content)))
 
 
-def test_page_names_every_field_of_the_schema() -> None:
+@pytest.mark.parametrize("record", sorted(ROWS))
+def test_page_names_every_field_of_the_schema(record: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "formats" / "metadata.md").read_text()
-    documented = [line.split("|")[1].strip().strip("`") for line in page.splitlines() if line.startswith("| `")]
-    assert documented == [name for name in MetadataRow.__struct_fields__ if name != "line"]
+    section = page.partition(f"\n### `{record}`")[2].partition("\n##")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    documented = [name for row in rows for name in re.findall("`([^`]+)`", row)]
+    assert sorted(documented) == sorted(name for name in ROWS[record].__struct_fields__ if name != "line")
