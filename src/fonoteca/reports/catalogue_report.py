@@ -53,7 +53,7 @@ def _named(
 
 def duration_section(counts: Counts) -> Section:
     """Durations by second, with their peaks."""
-    rows = {row.bucket: row.number for row in counts.known("duration")}
+    rows = {row.bucket: row.number for row in counts.known("duration") if row.bucket <= _TEN_MINUTES}
     if not rows:
         return Section(heading="Durations")
     longer, unknown = rows.pop(_TEN_MINUTES, 0), counts.unknown("duration")
@@ -83,15 +83,19 @@ def find_peaks(rows: dict[int, int], most: int = 6) -> list[int]:
     """Seconds at which there are many more tracks than around them, highest excess first, none within 40 s of a higher one."""
     found: list[tuple[float, int]] = []
     for second, number in rows.items():
-        around = median(rows.get(other, 0) for other in range(max(0, second - 8), min(_TEN_MINUTES, second + 9)) if other != second)
-        excess = number - around
-        if number >= 50 and number > 1.25 * around and excess > 5 * around**0.5:
-            found.append((excess, second))
+        before, after = _around(rows, range(second - 8, second)), _around(rows, range(second + 1, second + 9))
+        around = max(before, after)  # a step is no peak
+        if number >= 50 and number > 1.25 * around and number - around > 5 * around**0.5:
+            found.append((number - around, second))
     peaks: list[int] = []
     for _, second in sorted(found, reverse=True):
         if all(abs(second - other) >= 40 for other in peaks):
             peaks.append(second)
     return peaks[:most]
+
+
+def _around(rows: dict[int, int], seconds: range) -> float:
+    return median([rows.get(second, 0) for second in seconds if 0 <= second < _TEN_MINUTES] or [0])
 
 
 def _and_unknown(number: int, what: str) -> str:
