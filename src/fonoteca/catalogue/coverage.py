@@ -54,7 +54,7 @@ class ClassCounts(msgspec.Struct, frozen=True):
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     """`known`, `held` and `missing` tracks; `covered` is the share of all plays, 0–1, that what is held covers.
 
-    `per_play` is the share of one counted play; `unit_gains` the share of one track without a count, by popularity.
+    `per_play` is the share of one counted play, 0 where none are; `unit_gains` that of one track without a count, by popularity.
     """
 
     known: int
@@ -67,7 +67,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
     def gain(self, popularity: int, plays: int | None) -> float:
         """What one track adds to the coverage."""
-        return self.unit_gains[popularity] if plays is None else plays * self.per_play
+        return plays * self.per_play if plays is not None and self.per_play else self.unit_gains[popularity]
 
 
 def covered_condition(sql: Statements) -> str:
@@ -85,28 +85,32 @@ def measure_coverage(catalogue: Readable, progress: Progress) -> Coverage:
     """Count the whole catalogue by popularity. Where an edition's own statistics say enough, nothing else is read."""
     sql = catalogue.statements
     counts = list(_from_statistics(sql) if catalogue.is_edition else ()) or list(_from_tracks(catalogue, progress))
-    classes = [_track_class(one) for one in counts]
-    shares = shares_of_plays(classes)
-    counted = [(one, share) for one, share in zip(counts, shares, strict=True) if one.is_counted]
-    plays = sum(one.plays for one, _ in counted)
-    per_play = math.fsum(share for _, share in counted) / plays if plays else 0.0
-    units = {one.popularity: share / one.known for one, share in zip(counts, shares, strict=True) if not one.is_counted}
-    covered = (one.covered_plays * per_play if one.is_counted else one.covered * units[one.popularity] for one in counts)
+    by_rank = _gains_by_rank(counts)
+    plays = sum(one.plays for one in counts)
+    # counted tracks have together what the law gives their ranks
+    per_play = math.fsum(by_rank[one.popularity] * one.known for one in counts if one.is_counted) / plays if plays else 0.0
+    covered = (one.covered_plays * per_play if one.is_counted and plays else one.covered * by_rank[one.popularity] for one in counts)
     return Coverage(
         known=sum(one.known for one in counts), held=sum(one.held for one in counts), missing=sum(one.missing for one in counts),
-        covered=math.fsum(covered), measure=_measure(counts), per_play=per_play, unit_gains=units,
+        covered=math.fsum(covered), measure=_measure(counts), per_play=per_play,
+        unit_gains={one.popularity: by_rank[one.popularity] for one in counts if not (one.is_counted and plays)},
     )  # fmt: skip
 
 
-def _track_class(one: ClassCounts) -> TrackClass:
-    popularity = None if one.popularity == UNKNOWN else float(one.popularity)
-    return TrackClass(popularity=popularity, tracks=one.known, bytes=0, duration_ms=0, plays=one.plays if one.is_counted else None)
+def _gains_by_rank(counts: list[ClassCounts]) -> dict[int, float]:
+    """The share of one track of each popularity where plays follow rank^−1.211: all of one popularity have the same."""
+    tracks: dict[int, int] = {}
+    for one in counts:
+        tracks[one.popularity] = tracks.get(one.popularity, 0) + one.known
+    classes = [TrackClass(popularity=None if popularity == UNKNOWN else popularity, tracks=known, bytes=0, duration_ms=0)
+               for popularity, known in tracks.items()]  # fmt: skip
+    return {popularity: share / known for (popularity, known), share in zip(tracks.items(), shares_of_plays(classes), strict=True)}
 
 
 def _measure(counts: list[ClassCounts]) -> Measure:
-    if all(one.is_counted for one in counts):
-        return "plays as counted"
-    return "plays as counted, by rank where they are not" if any(one.plays for one in counts) else "plays by rank"
+    if not any(one.plays for one in counts):
+        return "plays by rank"
+    return "plays as counted" if all(one.is_counted for one in counts) else "plays as counted, by rank where they are not"
 
 
 def _from_statistics(sql: Statements) -> Iterator[ClassCounts]:

@@ -106,12 +106,12 @@ def _counted_rows(sql: Statements, condition: Condition, coverage: Coverage) -> 
 
 def _uncounted_rows(catalogue: Readable, condition: Condition, coverage: Coverage) -> Iterator[tuple[float, int]]:
     """Class after class, so that nothing is sorted."""
-    sql = catalogue.statements
+    sql, uncounted = catalogue.statements, "t.plays IS NULL" if coverage.per_play else "1"
     ranges = {popularity: (rows.first, rows.last) for popularity, rows in popularity_ranges(sql)} if catalogue.is_edition else {}
     with heeding_ctrl_c(sql):
         for popularity, gain in sorted(coverage.unit_gains.items(), key=lambda item: (-item[1], -item[0])):
             chosen, bounds = ("t.track BETWEEN ? AND ?", ranges.get(popularity, (1, 0))) if catalogue.is_edition else _of_class(popularity)
-            query = f"SELECT t.track FROM tracks t WHERE t.plays IS NULL AND {chosen} AND {condition[0]} ORDER BY t.track"
+            query = f"SELECT t.track FROM tracks t WHERE {uncounted} AND {chosen} AND {condition[0]} ORDER BY t.track"
             for (row,) in sql.rows(query, (*bounds, *condition[1])):
                 yield gain, row
 
@@ -132,7 +132,7 @@ def missing_groups(
     sql.run("CREATE TEMP TABLE unit_gains (popularity INTEGER PRIMARY KEY, gain REAL NOT NULL)")
     sql.run_many("INSERT INTO temp.unit_gains VALUES (?, ?)", list(coverage.unit_gains.items()))
     is_missing = missing_condition(sql)
-    gain = f"coalesce(t.plays * ?, (SELECT gain FROM temp.unit_gains g WHERE g.popularity = {POPULARITY}))"
+    gain = f"coalesce(t.plays * nullif(?, 0.0), (SELECT gain FROM temp.unit_gains g WHERE g.popularity = {POPULARITY}))"
     query = f"""SELECT {key} AS found, count(*), sum(t.state = {HELD}), sum({is_missing}) AS missing,
         sum(CASE WHEN {is_missing} THEN {gain} ELSE 0.0 END) AS share
       FROM tracks t LEFT JOIN albums b ON b.album = t.album WHERE {condition} GROUP BY found HAVING missing
