@@ -14,6 +14,7 @@ from fonoteca.cli import catalogue_import as _catalogue_import  # noqa: F401 reg
 from fonoteca.cli import editions as _editions  # noqa: F401 registers its commands
 from fonoteca.cli import identify as _identify  # noqa: F401 registers its command
 from fonoteca.cli import missing as _missing  # noqa: F401 registers its command
+from fonoteca.cli import search as _search  # noqa: F401 registers its command
 from fonoteca.cli import shuffle as _shuffle  # noqa: F401 registers its command
 from fonoteca.cli import stats as _stats  # noqa: F401 registers its command
 from fonoteca.cli.commands import app
