@@ -34,7 +34,7 @@ DEFAULT_MEMORY_BYTES = 12 << 30
 BYTES_PER_TRACK = 30
 """What ranking keeps in memory for each track: its id's beginning, album, place, popularity and rank, twice where it is sorted."""
 _FIXED_BYTES = 1 << 30
-_SMALLEST_PARTITION, _LARGEST_PARTITION = 1 << 16, 1 << 22
+_SMALLEST_PARTITION, _LARGEST_PARTITION = 1 << 16, 1 << 19  # rows that a processor's cache nearly holds
 _BYTES_PER_ROW = 600
 """Of a row of a partition, its texts and all copies of it that are under way at a time."""
 _BY_NAME = ("genres", "labels", "rights", "pictures", "containers", "file_kinds")
@@ -117,6 +117,7 @@ class _Build:
         try:
             self._rank()
             observers = Observers(self._scratch, len(self._ranked["albums"].ranks))
+            self._pourer.see_index = observers.see_index
             rows = self._pour(observers)
             self._sink.close()
         except BaseException:

@@ -37,6 +37,7 @@ class Pourer:
     ) -> None:
         self.sink, self.ranked, self.scratch, self.threads, self.progress = sink, ranked, scratch, threads, progress
         self._partition_rows, self._compress = partition_rows, compress
+        self.see_index: Callable[[str, pa.RecordBatch], None] = lambda name, batch: None
         self.distinct: dict[str, tuple[int, int]] = {}
         """Entries and different keys of every index."""
 
@@ -120,6 +121,7 @@ class Pourer:
             key = batch.column(0)
             changes = len(batch) if not pa.types.is_integer(key.type) else int(np.count_nonzero(np.diff(key.to_numpy()))) + 1
             entries, distinct = entries + len(batch), distinct + changes
+            self.see_index(name, batch)
             self.progress.advance(len(batch))
             yield batch
         self.distinct[name] = entries, distinct

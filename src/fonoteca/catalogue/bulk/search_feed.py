@@ -14,14 +14,12 @@ import pyarrow.ipc
 from numpy.typing import NDArray
 
 from fonoteca.catalogue.bulk.columns import numbers_of
+from fonoteca.catalogue.bulk.search_words import BETWEEN, words_of
 from fonoteca.catalogue.search_build import Kind
-from fonoteca.catalogue.search_text import index_words
 
 Array = NDArray[Any]
 FILE_ROWS = 1 << 18
 """Rows in one file: every tier but the last holds whole files."""
-BETWEEN = "\x1e"
-"""Between the texts of a row; names within one text stand on lines of their own."""
 
 
 class StagedTexts(msgspec.Struct, frozen=True):
@@ -35,9 +33,9 @@ class StagedTexts(msgspec.Struct, frozen=True):
             row = number * FILE_ROWS
             with pa.memory_map(str(_text_file(Path(self.folder), kind, number))) as source, pa.ipc.open_stream(source) as reader:
                 for batch in reader:
-                    for joined in batch.column(0).to_pylist():
+                    for words in words_of(batch.column(0)).to_pylist():
                         row += 1
-                        if first <= row <= last and (words := index_words(*filter(None, joined.split(BETWEEN)))):
+                        if first <= row <= last and words:
                             yield row, words
 
 
@@ -148,4 +146,4 @@ def join_texts(*texts: pa.Array) -> pa.Array:
     """The texts of each row as TextStore takes them."""
     columns = [pa.repeat(pa.scalar("", pa.large_string()), len(text)) if pa.types.is_null(text.type) else text for text in texts]
     wide = [column.cast(pa.large_string()) for column in columns]
-    return pc.binary_join_element_wise(*wide, pa.scalar(BETWEEN, pa.large_string()), null_handling="replace", null_replacement="")
+    return pc.binary_join_element_wise(*wide, pa.scalar(chr(BETWEEN), pa.large_string()), null_handling="replace", null_replacement="")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Literal, Protocol
 
 import apsw
 import pyarrow as pa
+from adbc_driver_sqlite import dbapi
 
 from fonoteca.catalogue.bulk.shapes import table_shapes
 from fonoteca.catalogue.schema import EDITION_INDEXES, TABLES, VIEWS
@@ -62,24 +64,37 @@ class AdbcSink:
     """Tables through SQLite's own insert path; it makes the indexes itself when all rows are there."""
 
     def __init__(self, path: Path) -> None:
-        from adbc_driver_sqlite import dbapi
-
         self._path = path
-        self._connection = dbapi.connect(str(path))
+        self._connection = dbapi.connect(str(path), autocommit=True)
         with self._connection.cursor() as cursor:
             for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
                 cursor.execute(f"PRAGMA {pragma}")
 
     def write_table(self, name: str, batches: Batches) -> int:
         """See Sink."""
-        rows, shape = 0, table_shapes()[name]
-        with self._connection.cursor() as cursor:
-            for batch in batches:
-                if len(batch):
-                    columns = [_plain(batch.column(column.name), column.type) for column in shape.columns]
-                    cursor.adbc_ingest(name, pa.RecordBatch.from_arrays(columns, list(shape.column_names)), mode="append")
-                rows += len(batch)
-        return rows
+        shape, rows, failed = table_shapes()[name], [0], list[BaseException]()
+        schema = pa.schema([(column.name, _PLAIN[column.type]) for column in shape.columns])
+
+        def plain() -> Iterator[pa.RecordBatch]:
+            try:
+                for batch in batches:
+                    rows[0] += len(batch)
+                    if len(batch):
+                        yield pa.RecordBatch.from_arrays([_plain(batch.column(field.name), field.type) for field in schema], schema=schema)
+            except Exception as error:
+                failed.append(error)  # ADBC would tell it as one of its own
+                raise
+
+        whole = plain()
+        first = next(whole, None)
+        if first is not None:
+            reader = pa.RecordBatchReader.from_batches(schema, chain([first], whole))
+            try:
+                with self._connection.cursor() as cursor:
+                    cursor.adbc_ingest(name, reader, mode="append")
+            except dbapi.Error as error:
+                raise failed[0] if failed else DatabaseError(f"{self._path}: {name} takes no rows: {error}") from error
+        return rows[0]
 
     def write_index(self, name: str, batches: Batches) -> int:
         """Nothing: the indexes come last. Batches are read for what their makers check."""
@@ -87,7 +102,6 @@ class AdbcSink:
 
     def close(self) -> None:
         """See Sink."""
-        self._connection.commit()
         self._connection.close()
         connection = apsw.Connection(str(self._path))
         try:
@@ -107,5 +121,5 @@ class AdbcSink:
 _PLAIN = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string(), "BLOB": pa.binary()}
 
 
-def _plain(column: pa.Array, stored: str) -> pa.Array:
-    return column if column.type == _PLAIN[stored] else column.cast(_PLAIN[stored])
+def _plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    return column if column.type == kind else column.cast(kind)

@@ -39,7 +39,7 @@ class _TrackKeys:
         self._table, self._renumbering, self._album_count = table, albums, album_count
         self._numbers, self._classes = NumberReader(table), PopularityClasses(table.rows)
         self._ids, self._albums = np.empty(table.rows, np.int64), np.full(table.rows, album_count + 1, np.int32)
-        self._places, self._wide = np.empty(table.rows, np.uint32), list[tuple[int, Array, Array]]()
+        self._places, self._wide = np.empty(table.rows, np.uint32), list[tuple[int, _Places, _Places]]()
 
     def take(self, batch: pa.RecordBatch, first: int) -> Array:
         """The next rows; gives the new numbers of their albums, 0 where there is none."""
@@ -55,11 +55,9 @@ class _TrackKeys:
         return renumbered
 
     def _take_places(self, batch: pa.RecordBatch, first: int) -> None:
-        disc, number = (_or_last(batch, name) for name in ("disc", "number"))
-        is_narrow = len(disc) == 0 or (_fits(disc, _DISCS) and _fits(number, _NUMBERS))
-        if is_narrow:
-            narrow = [np.where(values == _LAST, last, values) for values, last in ((disc, _DISCS), (number, _NUMBERS))]
-            self._places[first : first + len(batch)] = (narrow[0] << 16) | narrow[1]
+        disc, number = _Places.of(batch, "disc"), _Places.of(batch, "number")
+        if disc.fit(_DISCS) and number.fit(_NUMBERS):
+            self._places[first : first + len(batch)] = (disc.or_last(_DISCS) << 16) | number.or_last(_NUMBERS)
         else:
             self._wide.append((first, disc, number))
 
@@ -67,13 +65,14 @@ class _TrackKeys:
         """The order, once every row was taken."""
         places = self._all_places() if self._wide else self._places
         order, starts = _group(self._albums, self._album_count + 1)
-        for album in _sort_groups(order, starts, places, self._ids, SHORT_GROUP):
+        long, may_be_alike = _sort_groups(order, starts, places, self._ids, SHORT_GROUP)
+        for album in long:
             rows = order[starts[album] : starts[album + 1]].copy()
             rows = rows[SortedPairs(self._ids[rows], threads=threads).order()]
             order[starts[album] : starts[album + 1]] = rows[SortedPairs(places[rows], threads=threads).order()]
         classes = self._classes.ordered()
         order = order_by_class(classes, order)
-        same = _find_alike(order, classes, self._albums, places, self._ids)
+        same = _find_alike(order, classes, self._albums, places, self._ids) if long or may_be_alike else np.empty(0, np.int64)
         del places, classes
         if len(same):
             settle_by_id(self._table, order, same)
@@ -81,26 +80,47 @@ class _TrackKeys:
 
     def _all_places(self) -> Array:
         """Disc and number as one number where some of them are odd: by their order, which needs no room."""
-        disc, number = (self._places >> 16).astype(np.int64), (self._places & 0xFFFF).astype(np.int64)
-        disc[disc == _DISCS], number[number == _NUMBERS] = _LAST, _LAST
+        disc, number = (
+            _Places.all((self._places >> 16).astype(np.int64), _DISCS),
+            _Places.all((self._places & 0xFFFF).astype(np.int64), _NUMBERS),
+        )
         for first, discs, numbers in self._wide:
-            disc[first : first + len(discs)], number[first : first + len(numbers)] = discs, numbers
-        kinds, number_ranks = np.unique(number, return_inverse=True)
-        return np.unique(disc, return_inverse=True)[1].astype(np.int64) * len(kinds) + number_ranks
+            disc.put(first, discs)
+            number.put(first, numbers)
+        return disc.order() * (len(self._places) + 1) + number.order()
 
 
-_LAST = np.iinfo(np.int64).max
+class _Places:
+    """Whole numbers of any size, some of them missing, which come last."""
 
+    def __init__(self, values: Array, missing: Array) -> None:
+        self.values, self.missing = values, missing
 
-def _or_last(batch: pa.RecordBatch, name: str) -> Array:
-    if name not in batch.schema.names:
-        return np.full(len(batch), _LAST)
-    values, there = numbers_of(batch.column(name))
-    return values.astype(np.int64) if there is None else np.where(there, values.astype(np.int64), _LAST)
+    @classmethod
+    def of(cls, batch: pa.RecordBatch, name: str) -> _Places:
+        if name not in batch.schema.names:
+            return cls(np.zeros(len(batch), np.int64), np.ones(len(batch), bool))
+        values, there = numbers_of(batch.column(name))
+        return cls(values.astype(np.int64), np.zeros(len(batch), bool) if there is None else ~there)
 
+    @classmethod
+    def all(cls, values: Array, last: int) -> _Places:
+        return cls(values, values == last)
 
-def _fits(values: Array, limit: int) -> bool:
-    return bool((((values >= 0) & (values < limit)) | (values == _LAST)).all())
+    def fit(self, limit: int) -> bool:
+        return bool((((self.values >= 0) & (self.values < limit)) | self.missing).all())
+
+    def or_last(self, last: int) -> Array:
+        return np.where(self.missing, last, self.values)
+
+    def put(self, first: int, other: _Places) -> None:
+        rows = slice(first, first + len(other.values))
+        self.values[rows], self.missing[rows] = other.values, other.missing
+
+    def order(self) -> Array:
+        """Numbers from 0 that are ordered as these are."""
+        kinds, order = np.unique(self.values, return_inverse=True)
+        return np.where(self.missing, len(kinds), order).astype(np.int64)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -127,9 +147,9 @@ def _group(groups: Array, last: int) -> tuple[Array, Array]:
 
 
 @numba.njit(nogil=True, cache=True)
-def _sort_groups(order: Array, starts: Array, places: Array, ids: Array, short: int) -> list[int]:
-    """Insertion sort of every group that is short or nearly in order; gives the numbers of the others."""
-    long = [0 for _ in range(0)]
+def _sort_groups(order: Array, starts: Array, places: Array, ids: Array, short: int) -> tuple[list[int], bool]:
+    """Insertion sort of every group that is short or nearly in order; the numbers of the others, whether rows of one are alike."""
+    long, may_be_alike = [0 for _ in range(0)], False
     for group in range(len(starts) - 1):
         begin, end = starts[group], starts[group + 1]
         moves, is_long = 0, False
@@ -149,7 +169,9 @@ def _sort_groups(order: Array, starts: Array, places: Array, ids: Array, short: 
                 break
         if is_long:
             long.append(group)
-    return long
+        for at in range(begin + 1, end):
+            may_be_alike |= places[order[at]] == places[order[at - 1]] and ids[order[at]] == ids[order[at - 1]]
+    return long, may_be_alike
 
 
 @numba.njit(nogil=True, cache=True)
