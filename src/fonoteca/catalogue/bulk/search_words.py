@@ -1,0 +1,214 @@
+"""The words of names by the million: what index_words gives, compiled for Latin letters; only other lines go through Python.
+
+FTS5 is told which tokens a row has, not how often or in which order, so a line may be written in another way as long as its tokens
+are those of index_words: letters whose accents it would take away are written without them at once.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from itertools import chain
+from typing import Any
+
+import numba
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fonoteca.catalogue.bulk.columns import text_parts
+from fonoteca.catalogue.search_text import LONGEST_JOINED, LONGEST_NAME, fold, index_words, transliterate, without_accents
+
+Array = NDArray[Any]
+BETWEEN = 0x1E
+"""Between the texts of a row; the names within one text stand on lines of their own."""
+
+_LETTERS = chain(range(0xC0, 0x250), range(0x1E00, 0x1F00))
+_AS_APOSTROPHE, _AS_HYPHEN = "\u2019", "\u2010\u2011"
+_AS_SPACE = "–—“”„«»¿¡"
+_HARD, _SPACE, _LINE_END = 0, 32, 10
+_POINTS = 0x2100
+_PUNCTUATION = np.zeros(256, np.uint8)
+"""Of ASCII: 1 joins letters to a compound and falls away in it, else the letter that it is read as."""
+for _sign in b"'`./&*+-":
+    _PUNCTUATION[_sign] = 1
+for _sign, _letter in zip(b"$!@", b"sia", strict=True):
+    _PUNCTUATION[_sign] = _letter
+
+
+@cache
+def plain_forms() -> Array:
+    """For each code point below 0x2100 the one ASCII character that it is the same token as; 0 where there is none so simple."""
+    plain = np.zeros(_POINTS, np.uint8)
+    plain[1:128] = np.arange(1, 128)
+    for point in _LETTERS:
+        folded = fold(chr(point))
+        letter = transliterate(folded) if folded else ""
+        if len(letter) == 1 and letter.isascii() and letter.isalnum() and letter == without_accents(folded):
+            plain[point] = ord(letter)
+    for signs, form in ((_AS_APOSTROPHE, "'"), (_AS_HYPHEN, "-"), (_AS_SPACE, " ")):
+        for sign in signs:
+            plain[ord(sign)] = ord(form)
+    return plain
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _is_word(byte: int) -> bool:
+    return 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
+
+
+@numba.njit(nogil=True, cache=True)
+def _plain_line(content: Array, begin: int, end: int, plain: Array, out: Array, at: int) -> tuple[int, bool]:
+    """The line in ASCII at `out[at:]`; (its end or −1 where it is hard, whether it was ASCII)."""
+    was_ascii = True
+    while begin < end:
+        byte = np.int64(content[begin])
+        point, width = byte, 1
+        if byte >= 0x80:
+            was_ascii = False
+            if 0xC2 <= byte < 0xE0 and begin + 1 < end:
+                point, width = ((byte & 31) << 6) | (np.int64(content[begin + 1]) & 63), 2
+            elif 0xE0 <= byte < 0xF0 and begin + 2 < end:
+                point = ((byte & 15) << 12) | ((np.int64(content[begin + 1]) & 63) << 6) | (np.int64(content[begin + 2]) & 63)
+                width = 3
+            else:
+                return -1, False
+        form = plain[point] if point < len(plain) else 0
+        if form == 0:
+            return -1, False
+        out[at] = form
+        at, begin = at + 1, begin + width
+    return at, was_ascii
+
+
+@numba.njit(nogil=True, cache=True)
+def _compounds(out: Array, begin: int, end: int, only_if_odd: bool, punctuation: Array, longest: int) -> int:
+    """Words joined by punctuation, behind the line, without it; −1 for a line without letters and digits."""
+    has_word, is_odd = False, False
+    for place in range(begin, end):
+        if _is_word(out[place]):
+            has_word = True
+            sign = out[place - 1] if place - begin >= 2 else np.uint8(0)
+            if punctuation[sign] and sign != 96 and _is_word(out[place - 2]):
+                is_odd = True
+    if not has_word:
+        return -1
+    if only_if_odd and not is_odd:
+        return end
+    at, place = end, begin
+    while place < end:
+        if not _is_word(out[place]):
+            place += 1
+            continue
+        start, stop, joins = place, place, False
+        while place < end and _is_word(out[place]):
+            place += 1
+        stop = place
+        while place < end and punctuation[out[place]]:
+            signs = place
+            while signs < end and punctuation[out[signs]]:
+                signs += 1
+            if signs == end or not _is_word(out[signs]):
+                break
+            place = signs
+            while place < end and _is_word(out[place]):
+                place += 1
+            stop, joins = place, True
+        if joins:
+            at = _append_joined(out, start, stop, at, punctuation, longest)
+    return at
+
+
+@numba.njit(nogil=True, cache=True)
+def _append_joined(out: Array, start: int, stop: int, at: int, punctuation: Array, longest: int) -> int:
+    out[at] = 32
+    length = 0
+    for place in range(start, stop):
+        reading = punctuation[out[place]]
+        if reading != 1:
+            length += 1
+            out[at + length] = reading if reading else out[place]
+    return at + 1 + length if 1 < length <= longest else at
+
+
+@numba.njit(nogil=True, cache=True)
+def _write_rows(
+    offsets: Array, content: Array, plain: Array, punctuation: Array, limits: tuple[int, int], out: Array, ends: Array, hard: Array
+) -> int:
+    """The rows' words into `out`; what is hard (row, from, to: a line, or all of a long row) into `hard`; how much there is of it."""
+    at, found = 0, 0
+    for row in range(len(offsets) - 1):
+        begin, last = np.int64(offsets[row]), np.int64(offsets[row + 1])
+        is_long = last - begin > limits[0]
+        while begin < last:
+            end = last if is_long else begin
+            while end < last and content[end] != 0x1E and content[end] != 10:
+                end += 1
+            if end > begin:
+                stop, was_ascii = (-1, False) if is_long else _plain_line(content, begin, end, plain, out, at)
+                if stop >= 0:
+                    stop = _compounds(out, at, stop, was_ascii, punctuation, limits[1])
+                if stop >= 0:
+                    out[stop] = 10
+                    at = stop + 1
+                else:
+                    hard[found, 0], hard[found, 1], hard[found, 2] = row, begin, end
+                    found += 1
+            begin = end + 1
+        ends[row + 1] = at
+    return found
+
+
+@numba.njit(nogil=True, cache=True)
+def _append(out: Array, ends: Array, rows: Array, extra: Array, extra_ends: Array, whole: Array, whole_ends: Array) -> int:
+    """Each row of `out` with what else belongs to it."""
+    write, item = 0, 0
+    for row in range(len(ends) - 1):
+        for read in range(ends[row], ends[row + 1]):
+            whole[write] = out[read]
+            write += 1
+        while item < len(rows) and rows[item] == row:
+            for read in range(extra_ends[item], extra_ends[item + 1]):
+                whole[write] = extra[read]
+                write += 1
+            whole[write] = 10
+            write += 1
+            item += 1
+        whole_ends[row + 1] = write
+    return write
+
+
+def words_of(texts: pa.Array) -> pa.Array:
+    """For rows of texts (BETWEEN between them, names on lines) what FTS5 is to be given: large_string; the tokens are index_words'."""
+    offsets, content = text_parts(texts)
+    first, size = int(offsets[0]), int(offsets[-1] - offsets[0])
+    content, offsets = content[first : first + size], offsets - first
+    out, ends = np.empty(2 * size + 2 * len(texts) + 64, np.uint8), np.zeros(len(texts) + 1, np.int64)
+    lines = int(np.count_nonzero((content == BETWEEN) | (content == _LINE_END))) + len(texts)
+    hard = np.empty((lines, 3), np.int64)
+    found = _write_rows(offsets, content, plain_forms(), _PUNCTUATION, (LONGEST_NAME, LONGEST_JOINED), out, ends, hard)
+    if found:
+        out, ends = _with_hard(out, ends, content, hard[:found])
+    used = int(ends[-1])
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(out[:used]))
+
+
+def _with_hard(out: Array, ends: Array, content: Array, hard: Array) -> tuple[Array, Array]:
+    whole, known = content.tobytes(), dict[bytes, bytes]()
+    extra = []
+    for begin, end in hard[:, 1:].tolist():
+        line = whole[begin:end]
+        words = known.get(line)
+        if words is None:
+            words = known[line] = _hard_words(line)
+        extra.append(words)
+    lengths = np.fromiter(map(len, extra), np.int64, len(extra))
+    extra_ends = np.concatenate([[0], np.cumsum(lengths)])
+    joined = np.frombuffer(b"".join(extra) or b"\0", np.uint8)
+    result, result_ends = np.empty(int(ends[-1]) + int(extra_ends[-1]) + len(extra) + 1, np.uint8), np.zeros_like(ends)
+    _append(out, ends, hard[:, 0].copy(), joined, extra_ends, result, result_ends)
+    return result, result_ends
+
+
+@lru_cache(maxsize=1 << 18)
+def _hard_words(text: bytes) -> bytes:
+    return index_words(*filter(None, text.decode("utf-8", "replace").split(chr(BETWEEN)))).encode()
