@@ -97,8 +97,10 @@ class _Stop:
 
     def heed(self, tracks: Iterable[ShuffledTrack]) -> Iterator[ShuffledTrack]:
         """The tracks until then."""
-        for track in tracks:
+        for number, track in enumerate(tracks):
             yield track
+            if number == 0:
+                sys.stdout.flush()  # the first one at once, whoever reads
             if self.is_asked:
                 return
 
