@@ -17,6 +17,7 @@ from fonoteca.reports.scales import make_scale, write_value
 from fonoteca.reports.svg import FONT, WIDTH, shorten
 
 SVG = "{http://www.w3.org/2000/svg}"
+UNITS = ("count", "share", "bytes", "seconds", "plain", "kbits")
 SCALES = (1e-7, 1e-4, 1e-3, 1.0)
 
 
@@ -154,8 +155,7 @@ def test_estimated_plays_are_called_estimates() -> None:
         assert word in words
 
 
-@given(low=st.floats(0, 1e12), span=st.floats(1e-6, 1e15), is_log=st.booleans(),
-       unit=st.sampled_from(["count", "share", "bytes", "seconds", "plain", "kbits"]))  # fmt: skip
+@given(low=st.just(0.0) | st.floats(1e-6, 1e12), span=st.floats(1e-6, 1e15), is_log=st.booleans(), unit=st.sampled_from(UNITS))
 def test_an_axis_shows_its_values_between_few_round_ticks(low: float, span: float, is_log: bool, unit: str) -> None:
     values = [low % 1e4, low % 1e4 + span % 1e4 + 1] if unit == "seconds" else [low, low + span]
     scale = make_scale(Axis(title="x", unit=unit, is_log=is_log), values, 0, 100, 6)  # type: ignore[arg-type]
