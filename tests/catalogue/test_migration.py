@@ -144,7 +144,7 @@ def test_isrcs_barcodes_files_and_words_come_along(tmp_path: Path) -> None:
     former.sql.close()
     with Catalogue.open(path) as catalogue:
         assert {record.id: record for record in catalogue.iter_tracks()} == {record.id: record for record in given_records}
-        assert {track_id: file for track_id, file in catalogue.iter_files()} == files
+        assert dict(catalogue.iter_files()) == files
         assert catalogue.find_tracks("USRC10000001") == sorted([number_id(1), number_id(2)])
         assert catalogue.find_tracks(files[number_id(1)].aacid) == [number_id(1)]
         assert catalogue.find_tracks("song 3") == [number_id(3)]

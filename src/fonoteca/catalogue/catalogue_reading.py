@@ -11,8 +11,18 @@ from fonoteca.catalogue.finding import find_things, resolve_id
 from fonoteca.catalogue.finding_tracks import find_keyed_ids, find_track_ids
 from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.reading import iterate_records, iterate_selection, read_record
-from fonoteca.catalogue.records import FileRow, Found, SelectionRow, Tombstone, TrackRecord
+from fonoteca.catalogue.records import AlbumRecord, ArtistRecord, FileRow, Found, SelectionRow, Tombstone, TrackRecord
 from fonoteca.catalogue.tables import MetadataRow, PlaysRow
+from fonoteca.catalogue.thing_reading import (
+    AlbumFacts,
+    ArtistFacts,
+    ContainerFacts,
+    album_facts,
+    artist_facts,
+    container_facts,
+    read_album,
+    read_artist,
+)
 from fonoteca.ground.database import close_database
 from fonoteca.ground.errors import FonotecaError
 
@@ -20,6 +30,8 @@ _FILES = """
 SELECT aacid, container_name, collection, lower(hex(sha256)), size, format, tier, is_derived, lower(hex(source_sha256)),
   lower(hex(essence_sha256)), is_original_restorable, is_public, id FROM track_files
 """
+
+_YES_OR_NO = frozenset({"may_publish", "may_change", "attribution_required"})
 
 
 class CatalogueReader(CatalogueCounts):
@@ -43,6 +55,38 @@ class CatalogueReader(CatalogueCounts):
     def get_track(self, track_id: str) -> TrackRecord | None:
         """The record of one public id, or None."""
         return read_record(self.statements, track_id)
+
+    def get_artist(self, artist_id: str) -> ArtistRecord | None:
+        """The record of one artist by public id, or None."""
+        return read_artist(self.statements, artist_id)
+
+    def get_album(self, album_id: str) -> AlbumRecord | None:
+        """The record of one album by public id, or None."""
+        return read_album(self.statements, album_id)
+
+    def facts_of(self, found: Found) -> ArtistFacts | AlbumFacts | ContainerFacts | None:
+        """An artist, album or container with what belongs to it; None where it is unknown, or a track."""
+        readers = {"artist": artist_facts, "album": album_facts, "container": container_facts}
+        reader = readers.get(found.kind)
+        return None if reader is None else reader(self.statements, found.id)
+
+    def rights_of(self, track_id: str) -> dict[str, Any]:
+        """What the view `may_be_published` says of one track; empty where it is unknown."""
+        track = self.statements.value(f"SELECT track FROM tracks WHERE {self.statements.id_is('id')}", (clean_text(track_id),))
+        columns = (
+            "may_publish",
+            "why",
+            "rights_uri",
+            "rights",
+            "rights_text",
+            "rights_from",
+            "may_change",
+            "attribution_required",
+            "attribution",
+        )
+        row = self.statements.row(f"SELECT {', '.join(columns)} FROM may_be_published WHERE track = ?", (track,))
+        told = dict(zip(columns, row, strict=True)) if row else {}
+        return {name: bool(value) if name in _YES_OR_NO else value for name, value in told.items()}
 
     def iter_tracks(self, after: str | None = None) -> Iterator[TrackRecord]:
         """Every record sorted by public id, from behind `after`; of an edition by rank, from the first. Streams."""

@@ -44,7 +44,8 @@ COPIES = (
     """INSERT INTO main.genres (name) SELECT name FROM w.genres WHERE genre IN (SELECT genre FROM w.track_genres JOIN shown USING (track)
          UNION SELECT genre FROM w.artist_genres WHERE artist IN (SELECT old FROM temp.artist_ranks)) ORDER BY name""",
     """INSERT INTO main.artist_genres SELECT r.artist, l.position, g.genre
-       FROM w.artist_genres l JOIN temp.artist_ranks r ON r.old = l.artist JOIN w.genres wg ON wg.genre = l.genre JOIN main.genres g ON g.name = wg.name ORDER BY 1, 2""",
+       FROM w.artist_genres l JOIN temp.artist_ranks r ON r.old = l.artist JOIN w.genres wg ON wg.genre = l.genre
+         JOIN main.genres g ON g.name = wg.name ORDER BY 1, 2""",
     """INSERT INTO main.labels (name) SELECT name FROM w.labels
        WHERE label IN (SELECT label FROM shown UNION SELECT label FROM shown_albums) ORDER BY name""",
     """INSERT INTO main.albums (album, id, title, artist, date, label, gtin, popularity, mbid)

@@ -77,10 +77,9 @@ def bring_to_schema_3(connection: apsw.Connection) -> None:
     """ISRCs, barcodes and statuses as numbers, first artist and ISRC in the row, compact files, words to search: every record as it was."""
     for name, function in _FUNCTIONS.items():
         connection.create_scalar_function(name, function, 1, deterministic=True)
-    for kind, name in connection.execute(
-        "SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'index') AND sql IS NOT NULL"
-    ).fetchall():
-        connection.execute(f"DROP {kind} {name}")
+    drops = "SELECT 'DROP ' || type || ' ' || name FROM sqlite_schema WHERE type IN ('view', 'index') AND sql IS NOT NULL"
+    for (drop,) in connection.execute(drops).fetchall():
+        connection.execute(drop)
     for table in _TABLES:
         connection.execute(f"ALTER TABLE {table} RENAME TO former_{table}")
     connection.execute(WORKING_SCHEMA)

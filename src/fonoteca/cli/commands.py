@@ -216,17 +216,23 @@ def status(*, archive: ArchiveOption = None, json: JsonOption = False) -> int:
 
 @app.command(name="show", sort_key=8)
 def show_command(
-    track: Annotated[str, Parameter(help="A title, id, ISRC, MBID, AACID, SHA-256, or the path it came from.")],
+    name: Annotated[str, Parameter(help="A title, artist, id, ISRC, UPC, MBID, AACID, SHA-256, container, or the path it came from.")],
     /,
     *,
+    edition: Annotated[Path | None, Parameter(help="A published catalogue to read instead of an archive.")] = None,
     archive: ArchiveOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Everything that is known of one track."""
-    from fonoteca.workflows.lookup import show_track
+    """Everything that is known of one track, album, artist or container."""
+    from fonoteca.workflows.show import show_in_archive, show_in_edition
 
-    with opened_archive(archive, "show", read_only=True) as opened:
-        report = show_track(opened, track)
+    if edition is not None and archive is not None:
+        raise UsageError("--edition and --archive name two catalogues", "Give one of them.")
+    if edition is not None:
+        report = show_in_edition(edition, name)
+    else:
+        with opened_archive(archive, "show", read_only=True) as opened:
+            report = show_in_archive(opened, name)
     emit(report, show.track(report), json)
     return 0
 
