@@ -24,7 +24,19 @@ from fonoteca.ground.settings import render_template
 pytestmark = pytest.mark.xdist_group("pages")  # one worker walks the pages once
 
 ROOT = Path(__file__).resolve().parent.parent
-TASKS = ("add-music", "import-a-catalogue", "plan-and-build", "publish", "verify", "restore-an-original", "read-a-release", "withdraw")
+TASKS = (
+    "add-music",
+    "import-a-catalogue",
+    "join-recordings",
+    "plan-and-build",
+    "publish",
+    "verify",
+    "restore-an-original",
+    "read-a-release",
+    "shuffle",
+    "find-what-is-missing",
+    "withdraw",
+)
 PROGRAMS = ("minisign", "sqlite3", "zstd", "ogginfo", "transmission-show", "sha256sum")
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=")
 

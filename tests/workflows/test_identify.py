@@ -173,6 +173,9 @@ def test_command_says_joins_and_reports(archive: Path) -> None:
     told = run_fonoteca("identify", *place).stdout
     assert "1 joined to 1 others" in told
     assert "the same title" in told
+    shown = run_json("show", record(2).id, *place)["same_recordings"]
+    assert [one["is_leader"] for one in shown] == [True, False]
+    assert {one["id"] for one in shown} == {record(1).id, record(2).id}
     assert run_json("identify", "--apart", record(1).id, record(2).id, *place)["score"] < 0
     assert run_json("identify", *place)["joined"] == 0
     run_fonoteca("identify", "--same", "a", "b", "--isrcs", *place, status=2)

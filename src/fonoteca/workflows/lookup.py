@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from fonoteca.catalogue import NOT_PACKED, FileRow
+from fonoteca.catalogue.same_recordings import what_is_the_same
 from fonoteca.ground.errors import NotFoundError
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.build_records import rights_facts
@@ -86,6 +87,7 @@ def show_track(archive: Archive, text: str) -> dict[str, Any]:
         "rights": rights_facts(track, decision) | ({"may_be_published": False, "why": "withdrawn"} if stone else {"why": decision.why}),
         "files": [_file_facts(archive, row) for row in archive.catalogue.files_of(id)],
         "sources": sources,
+        "same_recordings": [msgspec.to_builtins(one) for one in what_is_the_same(archive.catalogue.statements, id)],
         "tombstone": msgspec.to_builtins(stone) if stone else None,
         "findings": [msgspec.to_builtins(finding) for finding in archive.ledger.findings_about(id)],
     }
