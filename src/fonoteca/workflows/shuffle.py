@@ -18,7 +18,7 @@ from fonoteca.workflows.read_catalogue import FilePlaces
 
 _FILES = "SELECT container_name, aacid, is_public FROM track_files WHERE track = ? ORDER BY is_public DESC, position"
 _SEED_DIGITS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-SEED_LENGTH = 12  # 70 bits
+SEED_LENGTH = 22  # 128 bits, as many as a key has
 
 
 class ShuffleOptions(msgspec.Struct, frozen=True, kw_only=True):
