@@ -12,13 +12,13 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from fonoteca.catalogue.edition_diff import open_edition_file
+from fonoteca.catalogue import Edition
 from fonoteca.catalogue.statistics import COLUMNS, counted_rows, read_features, read_statistics
 from fonoteca.catalogue.statistics_counter import StatisticsRow
 from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import UsageError, translate_os_errors
 from fonoteca.ground.files import sync_folder
-from fonoteca.ground.progress import Progress, Silent
+from fonoteca.ground.progress import Progress
 from fonoteca.reports import Section, catalogue_report, draw, write_page, write_png
 from fonoteca.workflows.archive import Archive
 
@@ -55,15 +55,13 @@ def count_archive(archive: Archive, progress: Progress) -> CatalogueStatistics:
 
 def read_edition_statistics(path: Path, progress: Progress | None = None) -> CatalogueStatistics:
     """What an edition says of itself: its own counts, or, where it has none, counted now."""
-    connection = open_edition_file(path)
-    try:
-        about = dict(connection.execute("SELECT name, value FROM edition"))
-        has_table = bool(connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'statistics'").get)
-        rows = read_statistics(connection) if has_table else counted_rows(connection, is_edition=True, progress=progress or Silent())
-    except apsw.Error as error:
-        raise translate_database_error(error, path) from error
-    finally:
-        connection.close()
+    with Edition.open(path) as edition:
+        sql, about = edition.statements, edition.facts
+        try:
+            has_table = sql.value("SELECT count(*) FROM sqlite_schema WHERE name = 'statistics'")
+            rows = read_statistics(sql.connection) if has_table else counted_rows(sql.connection, is_edition=True, progress=progress)
+        except apsw.Error as error:
+            raise translate_database_error(error, path) from error
     rows += read_features(path.with_name(FEATURES))
     return CatalogueStatistics(title=about.get("title", path.name), date=about.get("date", ""), rows=rows)
 
