@@ -71,6 +71,8 @@ def _write_type(kind: Any) -> str:
         return "size" if words == ["text", "whole number"] else " or ".join(words)
     if isinstance(kind, shapes.VarTupleType):
         return f"list of {_write_type(kind.item_type)}s"
+    if isinstance(kind, shapes.LiteralType):
+        return " or ".join(f"`{value}`" for value in kind.values)
     return WORDS[type(kind)] + _write_limits(kind)
 
 

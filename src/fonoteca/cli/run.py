@@ -10,6 +10,7 @@ import apsw
 import msgspec
 from cyclopts import CycloptsError, UnusedCliTokensError
 
+from fonoteca.cli import catalogue_build as _catalogue_build  # noqa: F401 registers its commands
 from fonoteca.cli import catalogue_import as _catalogue_import  # noqa: F401 registers its commands
 from fonoteca.cli import editions as _editions  # noqa: F401 registers its commands
 from fonoteca.cli import identify as _identify  # noqa: F401 registers its command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -99,6 +99,18 @@ class SigningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_file: Annotated[str, Meta(description="The secret key; see [signing](signing.md).")] = "signing/release.key"
 
 
+class CatalogueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How editions of the catalogue are written."""
+
+    scratch: Annotated[
+        str, Meta(description="A folder for what is on the way, on a fast disk; a relative path starts at the archive. Empty: the archive.")
+    ] = ""
+    edition_writer: Annotated[
+        Literal["sql", "pages"],
+        Meta(description='"sql" needs nothing more; "pages" writes millions of tracks many times faster and needs the extra [bulk].'),
+    ] = "sql"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of archive.toml."""
 
@@ -118,6 +130,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     publish: PublishSettings = PublishSettings()
     rights: RightsSettings = RightsSettings()
     signing: SigningSettings = SigningSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
 
     @property
     def tier_list(self) -> tuple[Tier, ...]:

@@ -11,12 +11,11 @@ from pathlib import Path
 import msgspec
 
 from fonoteca import __version__
-from fonoteca.catalogue import write_edition
 from fonoteca.ground.progress import Progress
 from fonoteca.integrity import RELEASE_NAMESPACE, Container, PublicKey
-from fonoteca.rights import WITHDRAWAL_REASONS
 from fonoteca.torrents import write_feed, write_torrents_json
 from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.bulk_edition import write_release_edition
 from fonoteca.workflows.release_docs import release_documents
 from fonoteca.workflows.release_pages import ReleaseFacts, render_index, render_readme
 from fonoteca.workflows.release_torrents import ReleaseTorrents
@@ -105,8 +104,7 @@ class ReleaseWriter:
     def _write_catalogue(self) -> None:
         target = self.staged / CATALOGUE
         date = self.date.strftime("%Y-%m-%d")
-        meanings = {code: reason.meaning for code, reason in WITHDRAWAL_REASONS.items()}
-        self.edition = write_edition(self.archive.catalogue, target, title=self.archive.settings.name, date=date, meanings=meanings)
+        self.edition = write_release_edition(self.archive, target, date)
         with open(target, "rb") as file:
             self.content[CATALOGUE] = hashlib.file_digest(file, "sha256").hexdigest()
         self.progress.advance()
