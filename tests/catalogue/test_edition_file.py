@@ -81,10 +81,7 @@ def test_damage_to_the_schema_is_refused_when_it_is_opened(whole: Path, tmp_path
     content[100:PAGE] = bytes(PAGE - 100)
     target.write_bytes(content)
     refused(target)
-    content = bytearray(whole.read_bytes())
-    place = content.index(b"CREATE TABLE artists")
-    content[place : place + 20] = b"CREATE XABLE artists"
-    target.write_bytes(content)
+    target.write_bytes(whole.read_bytes().replace(b"CREATE TABLE artists", b"CREATE XABLE artists"))
     refused(target)
 
 

@@ -79,7 +79,7 @@ def bring_to_schema_3(connection: apsw.Connection) -> None:
         connection.create_scalar_function(name, function, 1, deterministic=True)
     drops = "SELECT 'DROP ' || type || ' ' || name FROM sqlite_schema WHERE type IN ('view', 'index') AND sql IS NOT NULL"
     for (drop,) in connection.execute(drops).fetchall():
-        connection.execute(drop)
+        connection.execute(str(drop))
     for table in _TABLES:
         connection.execute(f"ALTER TABLE {table} RENAME TO former_{table}")
     connection.execute(WORKING_SCHEMA)

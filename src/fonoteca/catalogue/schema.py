@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from fonoteca.catalogue.isrc_numbers import ISRC_TEXT
+from fonoteca.catalogue.isrc_numbers import COUNTRIES, ISRC_TEXT
 from fonoteca.ground.things import Status
 
 APPLICATION_ID = 0x464E4354  # "FNCT"
@@ -111,7 +111,11 @@ CREATE TABLE evidence (
 ) STRICT, WITHOUT ROWID;
 """
 
-VIEWS = """
+VIEWS = f"""
+CREATE VIEW isrc_countries AS
+WITH RECURSIVE numbered (number) AS (VALUES (0) UNION ALL SELECT number + 1 FROM numbered WHERE number < 675)
+SELECT number, substr('{COUNTRIES}', 2 * number + 1, 2) AS code FROM numbered;
+
 CREATE VIEW track_artists AS
 SELECT track, 0 AS position, artist, credited_as FROM tracks WHERE artist IS NOT NULL
 UNION ALL SELECT track, position, artist, credited_as FROM further_track_artists;

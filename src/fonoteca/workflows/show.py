@@ -21,7 +21,7 @@ def show_in_archive(archive: Archive, text: str) -> dict[str, Any]:
     """What `text` names, as one JSON object with its `kind`; NotFoundError where it is nothing, or more than one thing."""
     found = _one_of(_from_ledger(archive, text) or archive.catalogue.find(text), text)
     if found.kind == "track":
-        return {"kind": "track"} | show_track(archive, found.id)
+        return {"kind": "track", **show_track(archive, found.id)}
     return _facts(archive.catalogue, found)
 
 
@@ -55,7 +55,8 @@ def _one_of(found: list[Found], text: str) -> Found:
 
 def _facts(catalogue: Catalogue | Edition, found: Found) -> dict[str, Any]:
     facts: dict[str, Any] = msgspec.to_builtins(catalogue.facts_of(found))
-    return {"kind": found.kind} | facts.pop("record", {}) | facts
+    record: dict[str, Any] = facts.pop("record", {})
+    return {"kind": found.kind, **record, **facts}
 
 
 def _track_facts(edition: Edition, track_id: str) -> dict[str, Any]:
@@ -63,14 +64,11 @@ def _track_facts(edition: Edition, track_id: str) -> dict[str, Any]:
     assert track is not None
     told: dict[str, Any] = msgspec.to_builtins(track)
     stone = edition.tombstone_of(track_id)
-    return (
-        {"kind": "track"}
-        | told
-        | {
-            "status": track.status,
-            "rights": edition.rights_of(track_id),
-            "provenance": edition.provenance(track_id),
-            "files": [msgspec.to_builtins(row) for row in edition.files_of(track_id)],
-            "tombstone": msgspec.to_builtins(stone) if stone else None,
-        }
-    )
+    facts = {
+        "status": track.status,
+        "rights": edition.rights_of(track_id),
+        "provenance": edition.provenance(track_id),
+        "files": [msgspec.to_builtins(row) for row in edition.files_of(track_id)],
+        "tombstone": msgspec.to_builtins(stone) if stone else None,
+    }
+    return {"kind": "track", **told, **facts}
