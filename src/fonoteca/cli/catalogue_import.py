@@ -13,6 +13,7 @@ from fonoteca.cli.commands import ArchiveOption, DryRunOption, JsonOption, opene
 from fonoteca.cli.output import emit
 from fonoteca.cli.progress_bar import open_progress
 from fonoteca.ground.errors import UsageError
+from fonoteca.ground.quantities import parse_bytes
 
 if TYPE_CHECKING:
     from fonoteca.workflows.catalogue_import import ImportReport
@@ -30,6 +31,11 @@ def import_(
     source_records: Annotated[
         bool, Parameter(name="--source-records", negative="--no-source-records", help="Keep every line as it came in sources.sqlite3.")
     ] = True,
+    into: Annotated[
+        Path | None, Parameter(help="Write the tables of an edition into this new folder instead, on every core and without an archive.")
+    ] = None,
+    scratch: Annotated[Path | None, Parameter(help="With --into: where parts lie meanwhile; else beside the folder.")] = None,
+    memory: Annotated[str, Parameter(help="With --into: how much memory putting together may take.")] = "8 GiB",
     archive: ArchiveOption = None,
     json: JsonOption = False,
     dry_run: DryRunOption = False,
@@ -41,6 +47,12 @@ def import_(
         raise UsageError("there is nothing to import", "Name one or more files.")
     options = ImportOptions(format=None if format == "auto" else format, source=source, keep_source_records=source_records, dry_run=dry_run)
     plan_files(files, options)
+    if into is not None and not dry_run:
+        from fonoteca.workflows.bulk_import import import_into
+
+        report = import_into(files, into, options, open_progress(), scratch=scratch, memory_bytes=parse_bytes(memory))
+        emit(report, imported(report), json)
+        return 3 if report.has_damage else 0
     with opened_archive(archive, "catalogue import", read_only=dry_run) as opened:
         report = import_files(opened, files, options, open_progress())
     emit(report, imported(report), json)

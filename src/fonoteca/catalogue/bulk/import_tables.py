@@ -1,0 +1,240 @@
+"""Parts of an import put together: shared things numbered, lines of one track joined, every table in the order of its key.
+
+What is said of one artist or album in many lines is gathered out of core by DuckDB; the tracks and their links, which are nearly all of
+it, only have their references replaced, part after part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fonoteca.catalogue.bulk.import_parts import PARTS
+from fonoteca.catalogue.bulk.import_twins import Twins, find_twins
+from fonoteca.catalogue.bulk.shapes import table_shapes
+from fonoteca.catalogue.bulk.staging import read_ahead
+from fonoteca.catalogue.records import RightsRow
+from fonoteca.ground.errors import FormatError
+from fonoteca.ground.progress import Progress
+
+Array = NDArray[Any]
+_TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string(), "BLOB": pa.binary()}
+LINKS = ("further_track_artists", "further_isrcs", "track_genres", "given_forms")
+EVERY_FIELD = "*"
+"""The field of a provenance row that speaks of every value of its track."""
+
+_ARTISTS = """
+SELECT row_number() OVER (ORDER BY key) AS artist, any_value(id) AS id,
+  coalesce(arg_max(name, seq) FILTER (is_record = 1), min(name)) AS name, arg_max(popularity, seq) AS popularity,
+  arg_max(followers, seq) AS followers, any_value(mbid) AS mbid, arg_max(sort_name, seq) AS sort_name, arg_max(country, seq) AS country,
+  key, count(DISTINCT id) AS ids
+FROM {artists} GROUP BY key ORDER BY key
+"""
+_ALBUMS = """
+SELECT row_number() OVER (ORDER BY key) AS album, any_value(id) AS id, any_value(title) AS title, arg_max(date, seq) AS date,
+  arg_max(label, seq) AS label, any_value(gtin) AS gtin, arg_max(popularity, seq) AS popularity, any_value(mbid) AS mbid, key,
+  count(DISTINCT id) AS ids, coalesce(max(seq) FILTER (is_record = 1), min(seq)) AS told_by
+FROM {albums} GROUP BY key ORDER BY key
+"""
+_NAMED = (
+    "SELECT row_number() OVER (ORDER BY key) AS {one}, any_value(name) AS name, key, count(DISTINCT name) AS ids FROM {parts} GROUP BY key"
+)
+
+
+class TableMaker:
+    """Makes the tables of `folder` from the part files in `scratch`, which are deleted as they are used up."""
+
+    def __init__(self, scratch: Path, folder: Path, memory_bytes: int, jobs: int, progress: Progress) -> None:
+        self._scratch, self._folder, self._progress = scratch, folder, progress
+        self._sql = duckdb.connect(str(scratch / "gathering.duckdb"))
+        self._sql.execute(f"SET memory_limit = '{memory_bytes // 2 >> 20}MiB'")
+        self._sql.execute(f"SET threads = {jobs}")
+        self._sql.execute(f"SET temp_directory = '{str(scratch / 'spill').replace(chr(39), chr(39) * 2)}'")
+        self._keys: dict[str, Array] = {}
+        self.rows: dict[str, int] = {}
+
+    def make(self, blocks: int, source: str, rights: Mapping[str, RightsRow | None]) -> dict[str, int]:
+        """Write TABLE.parquet for every table; gives the rows of each. `rights` says what each statement means."""
+        self._gather()
+        twins = find_twins(self._sql, self._parts("tracks"), {name: self._parts(name) for name in LINKS})
+        self._write_rights(rights)
+        self._write_tracks(blocks, source, rights, twins)
+        self._sql.close()
+        for name, shape in table_shapes().items():
+            if name not in self.rows:
+                schema = pa.schema([(column.name, _TYPES[column.type]) for column in shape.columns])
+                pq.write_table(schema.empty_table(), self._folder / f"{name}.parquet")
+                self.rows[name] = 0
+        return self.rows
+
+    def _parts(self, table: str) -> str:
+        """The part files of a table as DuckDB reads them; an empty table of the same columns where there are none."""
+        if any(self._scratch.glob(f"{table}-*.parquet")):
+            path = str(self._scratch / f"{table}-*.parquet").replace("'", "''")
+            return f"read_parquet('{path}')"
+        kinds = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR"}
+        columns = ", ".join(f"CAST(NULL AS {kinds[kind]}) AS {name}" for name, kind in PARTS[table].items())
+        return f"(SELECT {columns} WHERE false)"
+
+    def _gather(self) -> None:
+        run = self._sql.execute
+        for table, one in (("labels", "label"), ("genres", "genre")):
+            run(f"CREATE TABLE {table} AS " + _NAMED.format(one=one, parts=self._parts(table)))
+            self._keep_keys(table)
+            self._write_query(table, f"SELECT {one}, name FROM {table} ORDER BY {one}")
+        run("CREATE TABLE artists AS " + _ARTISTS.format(artists=self._parts("artists")))
+        run("CREATE TABLE albums AS " + _ALBUMS.format(albums=self._parts("albums")))
+        for table in ("artists", "albums"):
+            self._keep_keys(table)
+        self._write_query(
+            "artists", "SELECT artist, id, name, popularity, followers, mbid, sort_name, country FROM artists ORDER BY artist"
+        )
+        for table, value in (("artist_aliases", "alias"), ("artist_genres", "g.genre")):
+            parts = self._parts(table)
+            join = "JOIN genres g ON g.key = p.genre" if table == "artist_genres" else ""
+            last = f"(SELECT key, max(seq) AS seq FROM {parts} GROUP BY key)"
+            self._write_query(
+                table,
+                f"SELECT a.artist, p.position, {value} FROM {parts} p SEMI JOIN {last} l ON l.key = p.key AND l.seq = p.seq "
+                f"JOIN artists a ON a.key = p.key {join} ORDER BY 1, 2",
+            )
+        self._write_albums()
+
+    def _write_albums(self) -> None:
+        """Artists of an album are those that its own record names, else those that its first track does."""
+        self._sql.execute(
+            f"CREATE TABLE album_links AS SELECT b.album, p.position, a.artist FROM {self._parts('album_artists')} p "
+            "JOIN albums b ON b.key = p.key AND b.told_by = p.seq JOIN artists a ON a.key = p.artist"
+        )
+        self._write_query(
+            "albums",
+            "SELECT b.album, b.id, b.title, k.artist, b.date, l.label, b.gtin, b.popularity, b.mbid FROM albums b "
+            "LEFT JOIN album_links k ON k.album = b.album AND k.position = 0 LEFT JOIN labels l ON l.key = b.label ORDER BY 1",
+        )
+        self._write_query("further_album_artists", "SELECT album, position, artist FROM album_links WHERE position > 0 ORDER BY 1, 2")
+
+    def _keep_keys(self, table: str) -> None:
+        """The keys in the order of the numbers 1, 2, 3 …; two names under one key would be joined, so that is refused."""
+        twin = self._sql.execute(f"SELECT key FROM {table} WHERE ids > 1 LIMIT 1").fetchone()
+        if twin:
+            raise FormatError(
+                f"two {table} have ids that agree in 63 bits ({twin[0]})",
+                "Import the files in two folders, and report it: the odds are tiny.",
+            )
+        self._keys[table] = self._sql.execute(f"SELECT key FROM {table} ORDER BY key").fetchnumpy()["key"].astype(np.int64)
+
+    def _write_query(self, table: str, query: str) -> None:
+        path = str(self._folder / f"{table}.parquet").replace("'", "''")
+        # preserve_insertion_order keeps the order of the query
+        counted = self._sql.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)").fetchone()
+        self.rows[table] = int(counted[0]) if counted else 0
+
+    def _write_rights(self, rights: Mapping[str, RightsRow | None]) -> None:
+        rows = sorted({row.uri: row for row in rights.values() if row is not None}.values(), key=lambda row: row.uri)
+        self._rights = {row.uri: number for number, row in enumerate(rows, 1)}
+        columns = {
+            "rights": list(self._rights.values()), "uri": [row.uri for row in rows], "name": [row.name for row in rows],
+            "may_publish": [int(row.may_publish) for row in rows], "may_change": [int(row.may_change) for row in rows],
+            "attribution_required": [int(row.attribution_required) for row in rows], "why": [row.why for row in rows],
+        }  # fmt: skip
+        schema = pa.schema([(column.name, _TYPES[column.type]) for column in table_shapes()["rights"].columns])
+        pq.write_table(pa.table(columns, schema), self._folder / "rights.parquet", compression="zstd")
+        self.rows["rights"] = len(rows)
+
+    # tracks and their links
+
+    def _write_tracks(self, blocks: int, source: str, rights: Mapping[str, RightsRow | None], twins: Twins) -> None:
+        names = ("tracks", *LINKS, "provenance")
+        shapes = {name: table_shapes()[name] for name in names}
+        schemas = {name: pa.schema([(column.name, _TYPES[column.type]) for column in shape.columns]) for name, shape in shapes.items()}
+        writers = {name: pq.ParquetWriter(self._folder / f"{name}.parquet", schemas[name], compression="zstd") for name in names}
+        self._artist_names = self._sql.execute("SELECT name FROM artists ORDER BY artist").to_arrow_table()["name"].combine_chunks()
+        self.rows |= dict.fromkeys(names, 0)
+        try:
+            for tables in read_ahead(self._finished(blocks, source, rights, twins, schemas), 2):
+                for name, table in tables.items():
+                    writers[name].write_table(table)
+                    self.rows[name] += table.num_rows
+                self._progress.advance(tables["tracks"].num_rows)
+        finally:
+            for writer in writers.values():
+                writer.close()
+
+    def _finished(
+        self, blocks: int, source: str, rights: Mapping[str, RightsRow | None], twins: Twins, schemas: Mapping[str, pa.Schema]
+    ) -> Iterator[dict[str, pa.Table]]:
+        before = 0
+        for block in range(blocks):
+            tracks = self._read("tracks", block)
+            if tracks is None:
+                continue
+            seqs = tracks["seq"].to_numpy()
+            numbers = before + 1 + np.arange(len(seqs))
+            before += len(seqs)
+            kept = twins.keep_first(tracks)
+            made = {"tracks": self._track_table(kept, numbers[np.searchsorted(seqs, kept["seq"].to_numpy())], rights, schemas["tracks"])}
+            for name in LINKS:
+                links = twins.links_of(name, self._read(name, block), kept)
+                track = numbers[np.searchsorted(seqs, links["seq"].to_numpy())]
+                made[name] = self._link_table(name, links, track, schemas[name])
+            track = made["tracks"]["track"]
+            columns = [track, pa.array([EVERY_FIELD] * len(track)), pa.array([source] * len(track))]
+            made["provenance"] = pa.table(columns, schema=schemas["provenance"])
+            for name in ("tracks", *LINKS):
+                (self._scratch / f"{name}-{block:08d}.parquet").unlink(missing_ok=True)
+            yield made
+
+    def _read(self, table: str, block: int) -> pa.Table | None:
+        path = self._scratch / f"{table}-{block:08d}.parquet"
+        if not path.exists():
+            return None if table == "tracks" else pa.schema(list(PARTS[table].items())).empty_table()
+        return pq.read_table(path)
+
+    def _track_table(self, part: pa.Table, numbers: Array, rights: Mapping[str, RightsRow | None], schema: pa.Schema) -> pa.Table:
+        columns: dict[str, Any] = {name: part[name] for name in schema.names if name in part.column_names}
+        columns["track"] = pa.array(numbers)
+        for name, table in (("artist", "artists"), ("album", "albums"), ("label", "labels")):
+            columns[name] = self._number(table, part[name])
+        columns["credited_as"] = self._credit(columns["artist"], part["credited_as"])
+        columns["state"] = pa.array(np.zeros(len(part), np.int64))
+        told = part["rights_text"]
+        if told.null_count < len(told):
+            number = {text: self._rights[row.uri] for text, row in rights.items() if row is not None}
+            columns["rights"] = pa.array([number.get(text) for text in told.to_pylist()], pa.int64())
+            columns["rights_from"] = pc.if_else(pc.is_valid(told), "metadata", pa.scalar(None, pa.string()))
+        nothing = {name: pa.nulls(len(part), schema.field(name).type) for name in schema.names if name not in columns}
+        columns |= nothing
+        return pa.table([columns[name] for name in schema.names], schema=schema)
+
+    def _link_table(self, name: str, part: pa.Table, numbers: Array, schema: pa.Schema) -> pa.Table:
+        columns: dict[str, Any] = {column: part[column] for column in part.column_names if column != "seq"}
+        columns["track"] = pa.array(numbers)
+        if "artist" in columns:
+            columns["artist"] = self._number("artists", part["artist"])
+            columns["credited_as"] = self._credit(columns["artist"], part["credited_as"])
+        if "genre" in columns:
+            columns["genre"] = self._number("genres", part["genre"])
+        table = pa.table([columns[column] for column in schema.names], schema=schema)
+        return table.sort_by([(column, "ascending") for column in table_shapes()[name].key])
+
+    def _number(self, table: str, keys: pa.ChunkedArray) -> pa.Array:
+        """The row numbers of keys; NULL stays NULL."""
+        keys = keys.combine_chunks()
+        places = np.searchsorted(self._keys[table], keys.fill_null(0).to_numpy(zero_copy_only=False)) + 1
+        return pa.array(places, pa.int64(), mask=np.asarray(keys.is_null()) if keys.null_count else None)
+
+    def _credit(self, artists: pa.Array, given: pa.ChunkedArray) -> pa.Array:
+        """The names as given, where the artist is called something else."""
+        given = given.combine_chunks()
+        if given.null_count == len(given):
+            return given
+        called = self._artist_names.take(pc.subtract(artists, 1))
+        return pc.if_else(pc.fill_null(pc.not_equal(given, called), False), given, pa.scalar(None, pa.string()))

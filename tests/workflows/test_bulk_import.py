@@ -1,0 +1,95 @@
+"""`catalogue import --into`: the tables make the edition that the working catalogue of the same lines makes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from adding import write_rows
+from backports import zstd
+from commands import make_archive, run_fonoteca, run_json
+from test_catalogue_import import import_, odd_rows
+
+from fonoteca.catalogue import Catalogue, write_edition
+from fonoteca.ground.progress import Silent
+from fonoteca.workflows import bulk_import
+from fonoteca.workflows.bulk_import import import_into
+from fonoteca.workflows.catalogue_import import ImportOptions, ImportReport
+from musicbrainz_made import ARTIST, RECORDING, RELEASE
+
+pytest.importorskip("duckdb")
+build = pytest.importorskip("fonoteca.catalogue.bulk.build")
+TABLES = (
+    "artists", "artist_aliases", "artist_genres", "albums", "further_album_artists", "labels", "genres", "rights", "tracks",
+    "further_track_artists", "further_isrcs", "track_genres", "given_forms",
+)  # fmt: skip
+
+
+def rows_of(edition: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with apsw.Connection(str(edition), flags=apsw.SQLITE_OPEN_READONLY) as connection:
+        return {table: sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in TABLES}
+
+
+def both_ways(tmp_path: Path, *files: Path) -> tuple[dict[str, list[tuple[Any, ...]]], dict[str, list[tuple[Any, ...]]], ImportReport]:
+    archive = make_archive(tmp_path / "archive")
+    import_(archive, *files)
+    with Catalogue.open(archive / "catalogue.sqlite3") as catalogue:
+        write_edition(catalogue, tmp_path / "one.sqlite3", title="t", date="2026-01-01")
+    report = import_into(files, tmp_path / "tables", ImportOptions(), Silent(), memory_bytes=1 << 30, jobs=2)
+    build.build_edition(
+        tmp_path / "tables", tmp_path / "two.sqlite3", title="t", date="2026-01-01", memory_bytes=2 << 30, sink="adbc", jobs=1
+    )
+    return rows_of(tmp_path / "one.sqlite3"), rows_of(tmp_path / "two.sqlite3"), report
+
+
+def given(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without values that are taken away."""
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+@pytest.mark.parametrize("block", [1 << 24, 3_000])
+def test_both_ways_give_the_same_edition(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_import, "BLOCK_BYTES", block)
+    rows: list[dict[str, Any]] = [row | {"id": f"foreign-{n}"} for n, row in enumerate(given(odd_rows(300, 5, agree=True)))]
+    rows += [{"record": "artist", "name": "Zoë", "mbid": "00000001-1111-4111-8111-111111111111", "country": "NL", "aliases": ["Z"]},
+             {"record": "artist", "name": "Ab", "genres": ["fado", "rap"], "popularity": 55}, {"titel": "x"}]  # fmt: skip
+    one, two, report = both_ways(tmp_path, write_rows(tmp_path / "rows.jsonl", rows))
+    for table in TABLES:
+        assert one[table] == two[table], table
+    assert report.counts["tracks"] == 300 and report.finding_counts["bad-row"] == 1
+    assert len(one["further_track_artists"]) > 50 and len(one["given_forms"]) > 20
+
+
+def test_lines_of_one_track_are_put_together(tmp_path: Path) -> None:
+    mbid = "00000009-2222-4222-8222-222222222222"
+    isrcs = [f"USRC1000000{n}" for n in (1, 2, 3)]
+    rows = [{"recording_mbid": mbid, "title": "a", "artists": ["x", "y"], "isrcs": isrcs[:2], "genres": ["pop"]},
+            {"title": "between", "album": "A", "album_artists": ["x"]}, {"recording_mbid": mbid, "artists": ["z"], "label": "L", "popularity": 4},
+            {"recording_mbid": mbid, "title": "b", "isrcs": isrcs[2:], "genres": ["rap", "fado"], "disc": 2}]  # fmt: skip
+    one, two, _ = both_ways(tmp_path, write_rows(tmp_path / "rows.jsonl", rows))
+    for table in TABLES:
+        if table not in ("artists", "genres"):  # what nothing names any more stays out of one, and has a row in the other
+            assert len(one[table]) == len(two[table]), table
+    titles = [{row[2] for row in rows["tracks"]} for rows in (one, two)]
+    assert titles == [{"b", "between"}] * 2
+    assert [row[3:] for row in two["further_isrcs"]] == [row[3:] for row in one["further_isrcs"]]
+
+
+def test_dumps_of_musicbrainz_give_the_same_tracks(tmp_path: Path) -> None:
+    files = [write_rows(tmp_path / name, [one]) for name, one in {"artist": ARTIST, "release": RELEASE, "recording": RECORDING}.items()]
+    one, two, _ = both_ways(tmp_path, *files[:2])
+    for table in ("artists", "albums", "tracks", "artist_aliases", "labels"):
+        assert one[table] == two[table], table
+
+
+def test_every_line_is_in_whatever_the_file_is_packed_as(tmp_path: Path) -> None:
+    content = b"".join(json.dumps(row).encode() + b"\n" for row in given(odd_rows(200, 6)))
+    (tmp_path / "rows.jsonl.zst").write_bytes(zstd.compress(content[:5_000]) + zstd.compress(content[5_000:] + b'{"title": 5}\nnone'))
+    told = run_json("catalogue", "import", "--into", tmp_path / "tables", tmp_path / "rows.jsonl.zst", status=3)
+    assert told["counts"]["lines"] == 202 and told["finding_counts"]["bad-row"] == 2
+    assert [finding["fact"][:8] for finding in told["findings"] if finding["code"] == "bad-row"] == ["line 201", "line 202"]
+    run_fonoteca("catalogue", "import", "--into", tmp_path / "tables", tmp_path / "rows.jsonl.zst", status=2)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".") or path.suffix == ".partial"]
