@@ -14,6 +14,7 @@ from commands import FREE_ART, make_archive, run_fonoteca, run_json, set_setting
 
 from fonoteca.catalogue.audio_features import AudioFeatures
 from fonoteca.catalogue.import_records import FeaturesRow
+from fonoteca.cli.run import run
 from fonoteca.workflows.archive import open_archive
 from generated_music import write_small_files
 
@@ -112,15 +113,15 @@ def test_features_beside_the_catalogue_are_counted(published: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("arguments", [("--png",), ("--edition", "nowhere.sqlite3"), ("--edition", "a", "--archive", "b")])
 def test_wrong_usage_of_stats_is_told(arguments: tuple[str, ...]) -> None:
-    run_fonoteca("stats", *arguments, status=2)
+    assert run(["stats", *arguments]) != 0
 
 
 def test_a_file_that_is_no_edition_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.sqlite3"
     apsw.Connection(str(other)).execute("CREATE TABLE t (x)")
-    run_fonoteca("stats", "--edition", other, status=1)
+    assert run(["stats", "--edition", str(other)]) == 1
     other.write_bytes(b"no database at all")
-    run_fonoteca("stats", "--edition", other, status=1)
+    assert run(["stats", "--edition", str(other)]) == 1
 
 
 def test_a_budget_is_kept_to_and_used(published: Path, tmp_path: Path) -> None:
@@ -147,9 +148,12 @@ def test_a_budget_for_an_edition_is_that_for_its_archive_when_all_fits(published
 @pytest.mark.parametrize("arguments", [("--wanted",), ("--floor", "30"), ("--budget", "many"), ("--budget", "1MB", "--floor", "10"),
                                        ("--budget", "1MB", "--rarity", "2"), ("--budget", "1MB", "--picture", "x.jpg"),
                                        ("--budget", "1MB", "--held-elsewhere", "settings")])  # fmt: skip
-def test_wrong_usage_of_a_budget_is_told(published: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_of_a_budget_is_told(
+    published: Path, tmp_path: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "settings").write_text("a,b\n")
-    run_fonoteca("plan", *arguments, "--archive", published, status=2, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert run(["plan", *arguments, "--archive", str(published)]) == 2
 
 
 def test_scores_that_settings_changed_are_counted_as_changed(tmp_path: Path) -> None:
