@@ -74,7 +74,7 @@ class SearchRun:
         with self._within_time():
             condition = self._condition(query.filter)
             leading = choose_leading(self._vocabulary, [wanted.term for wanted in query.wanted])
-            is_told_by_index = condition[0] == "1" and _is_told_by(leading, query)
+            is_told_by_index = condition[0] == "1" and (self.is_edition or self.kind == "track") and _is_told_by(leading, query)
             for row in self._candidates(query, leading, condition, behind):
                 if is_told_by_index or self._matches(row, query, condition):
                     rows.append(row)
