@@ -19,6 +19,7 @@ Numbers = npt.NDArray[np.int64]
 LARGEST_EXACT = 1 << 16
 """Up to so many numbers every order is equally likely."""
 ROUNDS = 8
+_FEW = 8  # numbers for which numpy takes longer than Python
 _PIECE = 4096  # numbers whose parts stay in the nearest cache
 _MASK = (1 << 64) - 1
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014
@@ -93,6 +94,8 @@ class Feistel:
 
     def block(self, start: int, stop: int) -> Numbers:
         """The numbers at positions `start` … `stop` − 1."""
+        if stop - start <= _FEW:
+            return np.array([self.at(position) for position in range(start, stop)], dtype=np.int64)
         found = np.arange(start, stop, dtype=np.uint64)
         for first in range(0, len(found), _PIECE):
             piece = found[first : first + _PIECE]
