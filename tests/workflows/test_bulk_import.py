@@ -67,7 +67,8 @@ def test_lines_of_one_track_are_put_together(tmp_path: Path) -> None:
     mbid = "00000009-2222-4222-8222-222222222222"
     isrcs = [f"USRC1000000{n}" for n in (1, 2, 3)]
     rows = [{"recording_mbid": mbid, "title": "a", "artists": ["x", "y"], "isrcs": isrcs[:2], "genres": ["pop"]},
-            {"title": "between", "album": "A", "album_artists": ["x"]}, {"recording_mbid": mbid, "artists": ["z"], "label": "L", "popularity": 4},
+            {"title": "between", "album": "A", "album_artists": ["x"]},
+            {"recording_mbid": mbid, "artists": ["z"], "label": "L", "popularity": 4},
             {"recording_mbid": mbid, "title": "b", "isrcs": isrcs[2:], "genres": ["rap", "fado"], "disc": 2}]  # fmt: skip
     one, two, _ = both_ways(tmp_path, write_rows(tmp_path / "rows.jsonl", rows))
     for table in TABLES:
