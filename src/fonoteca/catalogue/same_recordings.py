@@ -161,11 +161,18 @@ class RecordingStore:
     # fingerprints
 
     def without_fingerprint(self) -> Iterator[str]:
-        """Public ids of held tracks that have none yet, sorted."""
-        query = """SELECT t.id FROM tracks t LEFT JOIN fingerprints f USING (track)
-            WHERE t.state = ? AND f.track IS NULL ORDER BY t.id"""
-        for row in list(self._sql.rows(query, (STATES.index("held"),))):
-            yield row[0]
+        """Public ids of held tracks that have none yet, sorted; streams, and what is put meanwhile does not disturb it."""
+        query = f"""SELECT t.id FROM tracks t LEFT JOIN fingerprints f USING (track)
+            WHERE t.state = {STATES.index("held")} AND f.track IS NULL AND t.id > ? ORDER BY t.id LIMIT {BATCH}"""
+        last = ""
+        while some := [row[0] for row in self._sql.rows(query, (last,))]:
+            yield from some
+            last = some[-1]
+
+    def count_without_fingerprint(self) -> int:
+        """How many held tracks have no fingerprint."""
+        query = "SELECT count(*) FROM tracks t LEFT JOIN fingerprints f USING (track) WHERE t.state = ? AND f.track IS NULL"
+        return int(self._sql.value(query, (STATES.index("held"),)))
 
     def put_fingerprint(self, track_id: str, duration_ms: int, items: bytes) -> None:
         """Keep the fingerprint of one track."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fonoteca.audio import Fingerprint, find_fingerprinter, fingerprint_file
@@ -24,13 +24,12 @@ def make_fingerprints(archive: Archive, progress: Progress, *, dry_run: bool = F
     if find_fingerprinter() is None:
         raise UsageError("no program here makes acoustic fingerprints", "Install one with: pip install 'fonoteca[fingerprint]'")
     store = RecordingStore(archive.catalogue.statements)
-    waiting = list(store.without_fingerprint())
     if dry_run:
-        return sum(_file_of(archive, id) is not None for id in waiting), 0
-    progress.start("fingerprints", len(waiting), "tracks")
+        return sum(_file_of(archive, id) is not None for id in store.without_fingerprint()), 0
+    progress.start("fingerprints", store.count_without_fingerprint(), "tracks")
     made, failed = 0, 0
     found: list[tuple[str, Fingerprint]] = []
-    for id, fingerprint in _fingerprints(archive, waiting):
+    for id, fingerprint in _fingerprints(archive, store.without_fingerprint()):
         if fingerprint is None:
             failed += 1
         else:
@@ -44,7 +43,7 @@ def make_fingerprints(archive: Archive, progress: Progress, *, dry_run: bool = F
     return made, failed
 
 
-def _fingerprints(archive: Archive, ids: list[str]) -> Iterator[tuple[str, Fingerprint | None]]:
+def _fingerprints(archive: Archive, ids: Iterable[str]) -> Iterator[tuple[str, Fingerprint | None]]:
     cores = count_cores()
     jobs = ((id, path) for id in ids if (path := _file_of(archive, id)))
     with open_threads(cores) as threads:
