@@ -19,12 +19,12 @@ from fonoteca.ground.programs import has_program
 from fonoteca.identity import compare_fingerprints
 from recordings_made import fingerprint_of
 
-SECONDS = 24
+SECONDS = 20
 
 
 @pytest.fixture(scope="module")
 def excerpts(music: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, bytes]]:
-    """Of every track of real music: fingerprints of 24 s, of the same as Opus, trimmed by 3.77 s, padded by 5.33 s."""
+    """Of every track of real music: fingerprints of 20 s, of the same as Opus, trimmed by 3.77 s, padded by 5.33 s."""
     if find_fingerprinter() is None:
         pytest.skip("no program makes fingerprints")
     folder = tmp_path_factory.mktemp("excerpts")

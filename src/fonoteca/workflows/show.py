@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from fonoteca.catalogue import Catalogue, Edition, Found
+from fonoteca.catalogue.same_recordings import what_is_the_same
 from fonoteca.ground.errors import NotFoundError
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.lookup import show_track
@@ -69,6 +70,7 @@ def _track_facts(edition: Edition, track_id: str) -> dict[str, Any]:
         "rights": edition.rights_of(track_id),
         "provenance": edition.provenance(track_id),
         "files": [msgspec.to_builtins(row) for row in edition.files_of(track_id)],
+        "same_recordings": [msgspec.to_builtins(one) for one in what_is_the_same(edition.statements, track_id)],
         "tombstone": msgspec.to_builtins(stone) if stone else None,
     }
     return {"kind": "track", **told, **facts}
