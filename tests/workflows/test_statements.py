@@ -16,7 +16,9 @@ from fonoteca.workflows.lookup import find_track, read_status, show_track
 from fonoteca.workflows.publish import publish
 from fonoteca.workflows.verify_archive import verify_archive
 
-LARGE = re.compile(r"SCAN (m|members|n|s|sources|t|tracks|f|files|track_\w+|findings)( |$)(?!.*USING (COVERING )?INDEX)")
+LARGE = re.compile(
+    r"SCAN (m|members|n|s|sources|t|tracks|f|files|track_\w+|findings)( |$)(?!.*(USING (COVERING )?INDEX|VIRTUAL TABLE INDEX \d+:M))"
+)
 
 WHOLE = (
     "INTEGRITY_CHECK",  # what it is for
