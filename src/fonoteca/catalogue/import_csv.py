@@ -28,10 +28,17 @@ def read_table(path: Path, after: int = 0) -> Iterator[ImportLine]:
         lines = read_lines(file, LONGEST_ROW)
         header = _text(next(lines, Line(1, b"")))
         delimiter = max(",;\t", key=header.count)
-        names = check_columns(path, [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])])
+        names = check_columns(path, _read_header(path, header, delimiter))
         for line in lines:
             if line.number > after and (line.fault or line.content.strip()):
                 yield _read_row(path, line, names, delimiter)
+
+
+def _read_header(path: Path, header: str, delimiter: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    except csv.Error as error:
+        raise UsageError(f"{path} has no header that can be read: {error}", "Name the columns in the first line.") from error
 
 
 def check_columns(path: Path, names: list[str]) -> list[str]:

@@ -25,17 +25,33 @@ def read_parquet(path: Path, after: int = 0) -> Iterator[ImportLine]:
             names = check_columns(path, list(file.schema_arrow.names))
             groups, number = _groups_after(file, after)
             for batch in file.iter_batches(batch_size=ROWS_A_BATCH, row_groups=groups):
-                columns = [column.to_pylist() for column in batch.columns]
+                columns = [_cells(column) for column in batch.columns]
                 for cells in zip(*columns, strict=True):
                     number += 1
                     if number > after:
                         yield _read_row(path, number, names, cells)
-    except pyarrow.ArrowInvalid as error:
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         raise FormatError(f"{path} is no Parquet file that can be read: {error}", "Check it, or write it again.") from error
     except OSError as error:
         if error.errno is not None:
             raise
         raise FormatError(f"{path} is damaged: {error}", "Take a whole copy of it; the same command goes on.") from error
+
+
+def _cells(column: Any) -> list[Any]:
+    """The values of a column; text that is no UTF-8 as bytes, which no field takes."""
+    try:
+        cells: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        cells = [_cell(value) for value in column]
+    return cells
+
+
+def _cell(value: Any) -> Any:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return b"no UTF-8"
 
 
 def _groups_after(file: Any, after: int) -> tuple[list[int], int]:

@@ -138,15 +138,15 @@ def _meant(content: bytes) -> Iterable[type[msgspec.Struct]]:
     """The structs whose fields a line with an unknown field may have meant."""
     try:
         record = msgspec.json.decode(content, type=dict[str, Any]).get("record", "track")
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
-    return (ROWS[record],) if record in ROWS else ROWS.values()
+    return (ROWS[record],) if isinstance(record, str) and record in ROWS else ROWS.values()
 
 
 def convert_row(values: dict[str, Any]) -> ImportRow:
     """As decode_row, from values that Parquet or CSV gave."""
     record = values.get("record") or "track"
-    if record not in ROWS:
+    if not isinstance(record, str) or record not in ROWS:
         raise BadRowError(f"record is {str(record)[:80]!r}; it is one of {', '.join(ROWS)}")
     try:
         row = msgspec.convert({**values, "record": record}, ROWS[record])
