@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fonoteca.catalogue.bulk.columns import numbers_of
+from fonoteca.catalogue.bulk.finishing import WRITER_VERSION as WRITER_VERSION
 from fonoteca.catalogue.bulk.finishing import Finish, about
 from fonoteca.catalogue.bulk.hoisting import Hoisting
 from fonoteca.catalogue.bulk.observers import Observers

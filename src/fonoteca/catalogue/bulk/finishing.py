@@ -11,15 +11,16 @@ from fonoteca.catalogue.bulk.observers import Observers
 from fonoteca.catalogue.bulk.search_feed import StagedTexts
 from fonoteca.catalogue.bulk.shapes import table_shapes
 from fonoteca.catalogue.bulk.sinks import SinkName
-from fonoteca.catalogue.edition import EDITION_APPLICATION_ID, EditionCounts
+from fonoteca.catalogue.edition import EditionCounts
+from fonoteca.catalogue.edition_file import EDITION_APPLICATION_ID
 from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.schema import EDITION_TABLES, SCHEMA_VERSION
 from fonoteca.catalogue.search_build import build_search
 from fonoteca.catalogue.statistics import names_in, write_statistics
 from fonoteca.ground.progress import Progress
 
-BUILDER_VERSION = 1
-"""Goes up whenever the same records would give other bytes."""
+WRITER_VERSION = 1
+"""Goes up whenever the same records would give other bytes, be it by the order of tables or by pages.WRITER_VERSION."""
 _CACHE_KIB = 256 * 1024
 
 
@@ -28,7 +29,7 @@ def about(title: str, date: str, counts: EditionCounts, sink: SinkName) -> dict[
     names = ("tracks", "artists", "albums", "files", "publishable", "tombstones")
     return {
         "title": clean_text(title), "date": date, "schema": str(SCHEMA_VERSION), "documentation": "docs/formats/catalogue.md",
-        "writer": sink, "writer_version": str(BUILDER_VERSION), "sqlite": apsw.sqlite_lib_version(),
+        "writer": sink, "writer_version": str(WRITER_VERSION), "sqlite": apsw.sqlite_lib_version(),
         **{name: str(getattr(counts, name)) for name in names},
     }  # fmt: skip
 
