@@ -53,7 +53,7 @@ def make(folder: Path) -> list[Searchable]:
     catalogue = Catalogue.create(folder / "catalogue.sqlite3")
     for number in range(100):
         first, second = NAMES[number % 10], NAMES[number // 10]
-        id = track_id_of(f"{number:064x}")
+        id = track_id_of(f"{number:032x}" + "0" * 32)
         catalogue.put_track(TrackRecord(id=id, title=f"{first} {number}", artists=(second,), album=first, popularity=float(number)))
     write_edition(catalogue, folder / "edition.sqlite3", title="fuzz", date="2026-01-01")
     connection = apsw.Connection(str(folder / "edition.sqlite3"), flags=apsw.SQLITE_OPEN_READONLY)
