@@ -166,3 +166,12 @@ def test_scores_that_settings_changed_are_counted_as_changed(tmp_path: Path) -> 
     with open_archive(archive, "test", read_only=True) as opened:
         assert opened.catalogue.statements.value("SELECT count(*) FROM tracks WHERE popularity > 1") == 4  # not stored
     assert after == {0: 4} != before
+
+
+def test_a_release_brings_the_report_of_its_catalogue(published: Path, tmp_path: Path) -> None:
+    release = published / "release"
+    run_fonoteca("stats", tmp_path / "report", "--edition", release / "catalogue.sqlite3")
+    assert tree_digest(tmp_path / "report") == tree_digest(release / "statistics")
+    listed = dict(reversed(line.split("  ", 1)) for line in (release / "SHA256SUMS").read_text().splitlines())
+    assert {f"statistics/{name}": digest for name, digest in tree_digest(release / "statistics").items()}.items() <= listed.items()
+    assert 'href="statistics/index.html"' in (release / "index.html").read_text()

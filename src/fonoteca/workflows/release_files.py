@@ -19,6 +19,7 @@ from fonoteca.workflows.bulk_edition import write_release_edition
 from fonoteca.workflows.release_docs import release_documents
 from fonoteca.workflows.release_pages import ReleaseFacts, render_index, render_readme
 from fonoteca.workflows.release_torrents import ReleaseTorrents
+from fonoteca.workflows.stats import read_edition_statistics, report_files
 
 CATALOGUE = "catalogue.sqlite3"
 
@@ -48,6 +49,8 @@ class ReleaseWriter:
         title = self.archive.settings.name
         self._put("feed.xml", write_feed(title, self._address(), f"Torrents of {title}", entries, self.date))
         self._write_catalogue()
+        for name, content in report_files(read_edition_statistics(self.staged / CATALOGUE)):
+            self._put(f"statistics/{name}", content)
         for name, content in release_documents():
             self._put(name, content)
         self._put("minisign.pub", self.key.minisign_file.encode())
@@ -63,7 +66,7 @@ class ReleaseWriter:
     def write_release(self, serial: int, second: int, last_checksums: str | None) -> dict[str, str]:
         """release.json, README.txt and the index page, which carry the serial number."""
         facts = self._facts(serial, second)
-        lists = {path: sha256 for path, sha256 in self.content.items() if not path.startswith(("torrents/", "docs/"))}
+        lists = {path: sha256 for path, sha256 in self.content.items() if not path.startswith(("torrents/", "docs/", "statistics/"))}
         release = {
             "format": 1,
             "made_by": f"fonoteca {__version__}",

@@ -41,6 +41,7 @@ WHAT IS HERE
   containers/         metadata files (*.jsonl.seekable.zst) and data folders, one file a track
   release.json        serial number, counts, what this release replaces
   SHA256SUMS          the SHA-256 of every file, signed twice
+  statistics/         the catalogue in pictures: open statistics/index.html; every count in statistics/statistics.csv
   docs/               what every field, table and byte means
   restore_original.py gives files back as they came, with Python alone
   minisign.pub, allowed_signers   the public key, in two forms
@@ -136,7 +137,8 @@ to read everything with standard programs.</p>
 <p>The key is <code>{key}</code>. Compare it with what the publisher tells you elsewhere, then:</p>
 <pre>minisign -V -p minisign.pub -m SHA256SUMS
 sha256sum -c SHA256SUMS</pre>
-<p><a href="catalogue.sqlite3">The catalogue</a> is one SQLite file: every known track, held or not.</p>
+<p><a href="catalogue.sqlite3">The catalogue</a> is one SQLite file: every known track, held or not. <a href="statistics/index.html">Its
+statistics</a> show it in pictures.</p>
 <h2>Containers</h2>
 <table><thead><tr><th>container</th><th>holds</th><th class="number">records</th><th class="number">size</th>
 <th>torrents</th></tr></thead>
