@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from fonoteca.catalogue.edition_diff import open_edition_file
+from fonoteca.catalogue.edition_reading import Edition
 from fonoteca.catalogue.statements import Statements
-from fonoteca.ground.database import CACHE_KIB
 from fonoteca.workflows.archive import Archive
 
 
@@ -38,10 +37,6 @@ def catalogue_of_archive(archive: Archive) -> ReadCatalogue:
 @contextmanager
 def open_edition_to_read(path: Path) -> Iterator[ReadCatalogue]:
     """A published edition; in a release folder its containers lie beside it."""
-    connection = open_edition_file(path)
-    try:
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    with Edition.open(path) as edition:
         beside = path.parent / "containers"
-        yield ReadCatalogue(Statements(connection, path), True, FilePlaces(containers=beside if beside.is_dir() else None))
-    finally:
-        connection.close()
+        yield ReadCatalogue(edition.statements, True, FilePlaces(containers=beside if beside.is_dir() else None))
