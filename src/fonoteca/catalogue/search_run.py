@@ -24,6 +24,8 @@ from fonoteca.ground.errors import DatabaseError
 
 STEPS_BETWEEN_LOOKS = 20_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
+MOST_TO_CHECK, MOST_TO_SORT = 500, 20_000
+"""Tracks of a filter that are looked at one by one instead of asking the index for words; tracks that are put in order without words."""
 
 _OF_TRACKS: dict[Kind, str] = {
     "track": "SELECT rowid FROM track_search WHERE track_search MATCH ?",
@@ -133,7 +135,18 @@ class SearchRun:
         if self.kind == "track" and (query.filter.popularity_from is not None or query.filter.popularity_to is not None):
             lowest, highest = popularity_rows(self.statements, query.filter.popularity_from, query.filter.popularity_to)
             first, last = max(first, lowest), min(last, highest)
+        few = self._few_rows(query.filter, condition, MOST_TO_CHECK if leading else MOST_TO_SORT)
+        if few is not None:
+            return (row for row in few if first <= row <= last)
         return self._tier_candidates(match_expression(leading), first, last) if leading else self._scan(condition, first, last)
+
+    def _few_rows(self, filter: TrackFilter, condition: Condition, most: int) -> list[int] | None:
+        """The tracks that pass a filter with an index, in order, where they are at most so many; else None."""
+        if self.kind != "track" or (filter.artist is None and filter.album is None and filter.isrc is None):
+            return None
+        sql = f"SELECT t.track FROM tracks t WHERE {condition[0]} LIMIT {most + 1}"
+        rows = list(self._rows(sql, condition[1]))
+        return sorted(rows) if len(rows) <= most else None
 
     def _tier_candidates(self, expression: str, first: int, last: int) -> Iterator[int]:
         for name, tier_first, tier_last in self._tiers:
