@@ -180,6 +180,21 @@ def test_labels_of_albums_count_where_a_track_has_none() -> None:
     assert first.rows(lambda *_: None) == second.rows(lambda *_: None)
 
 
+def test_of_many_labels_those_with_the_most_tracks_and_plays_are_kept() -> None:
+    count = 40_000
+    random = np.random.default_rng(4)
+    labels = np.minimum(random.zipf(1.3, count), 1_000_000)
+    plays = np.where(random.random(count) < 0.001, 10**6, 0)
+    columns = _columns(count, 4) | {"label": labels, "plays": plays}
+    counter = StatisticsCounter()
+    counter.add_tracks(columns)
+    found = {row.bucket: row for row in counter.rows(lambda *_: None) if row.report == "label"}
+    tracks, played = Counter(labels.tolist()), Counter(labels[plays > 0].tolist())
+    assert all(found[label].number == number for label, number in tracks.most_common(400))
+    assert all(found[label].plays == number * 10**6 for label, number in played.items())
+    assert len(tracks) > 1500 >= len(found)
+
+
 def test_sums_of_the_largest_numbers_are_exact() -> None:
     count = 100_000
     largest = _columns(count, 3) | {"plays": np.full(count, 2**63 - 1), "duration_ms": np.full(count, 2**63 - 1)}

@@ -8,6 +8,8 @@ import numpy as np
 
 from fonoteca.catalogue.rank_weights import Whole
 
+_SPARSE = 4  # buckets for each row of a batch
+
 
 class Histogram:
     """Exact sums by bucket for some of MEASURES; buckets run from −1 (unknown) and grow as they come."""
@@ -22,7 +24,9 @@ class Histogram:
         for measure, sums in self.sums.items():
             amounts = values[measure]
             if amounts is None or amounts.any():
-                self.sums[measure] = _added(sums, _sum_by_place(places, amounts, size))
+                # where buckets are many more than rows, an array of all of them for each batch would take most of the time
+                is_sparse = size > _SPARSE * len(places)
+                self.sums[measure] = (_added_each if is_sparse else _added_all)(sums, places, amounts, size)
 
     def add_runs(self, buckets: Whole, starts: Whole, values: Mapping[str, Whole | None], count: int) -> None:
         """As add, where rows of one bucket follow each other: the bucket and the first place of each run in `count` rows."""
@@ -35,16 +39,40 @@ class Histogram:
                 np.add.at(more, buckets + 1, by_run)
                 self.sums[measure] = _added(sums, more)
 
-    def filled(self) -> Iterator[tuple[int, dict[str, int]]]:
-        """Buckets in which there is anything, in order, with their sums."""
-        for place in np.flatnonzero(self.sums["number"]).tolist():
+    def filled(self, most: int | None = None) -> Iterator[tuple[int, dict[str, int]]]:
+        """Buckets in which there is anything, in order, with their sums; of named ones (from 1) at most `most` by each measure."""
+        places = np.flatnonzero(self.sums["number"])
+        for place in (places if most is None else self._greatest(places, most)).tolist():
             yield place - 1, {measure: int(sums[place]) if place < len(sums) else 0 for measure, sums in self.sums.items()}
+
+    def _greatest(self, places: Whole, most: int) -> Whole:
+        kept, named = [places[places < 2]], places[places >= 2]
+        for sums in self.sums.values():
+            amounts = np.concatenate([sums, np.zeros(max(0, len(self.sums["number"]) - len(sums)), dtype=np.int64)])[named]
+            order = np.lexsort((named, -amounts))[:most]
+            kept.append(named[order][amounts[order] > 0])
+        return np.unique(np.concatenate(kept))
+
+
+def _grown(sums: Whole, size: int) -> Whole:
+    if size <= len(sums):
+        return sums
+    return np.concatenate([sums, np.zeros(max(size, 2 * len(sums)) - len(sums), dtype=np.int64)])
 
 
 def _added(sums: Whole, more: Whole) -> Whole:
-    if len(more) > len(sums):
-        sums = np.concatenate([sums, np.zeros(max(len(more), 2 * len(sums)) - len(sums), dtype=np.int64)])
+    sums = _grown(sums, len(more))
     sums[: len(more)] += more
+    return sums
+
+
+def _added_all(sums: Whole, places: Whole, amounts: Whole | None, size: int) -> Whole:
+    return _added(sums, _sum_by_place(places, amounts, size))
+
+
+def _added_each(sums: Whole, places: Whole, amounts: Whole | None, size: int) -> Whole:
+    sums = _grown(sums, size)
+    np.add.at(sums, places, 1 if amounts is None else amounts)
     return sums
 
 

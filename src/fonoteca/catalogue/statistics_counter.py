@@ -20,6 +20,7 @@ LAST_SECOND = 600
 LARGEST_ALBUM = 1000
 MOST_NAMED = 500
 """Of labels and genres, so many by tracks and so many by plays are kept."""
+_MOST_OF = ("label", "track_genre", "artist_genre")
 PLAYS_CEILING = 20_000_000_000
 """Four times the most played recording: a greater number is taken for this one, so that sums stay within 64 bits."""
 DURATION_CEILING = 1_000_000_000
@@ -181,7 +182,7 @@ class StatisticsCounter:
         found += [StatisticsRow(report="album_size", bucket=size, number=n) for size, n in enumerate(sizes.tolist()) if n]
         found += [StatisticsRow(report="songs_per_isrc", bucket=songs, number=n) for songs, n in enumerate(per_isrc.tolist()) if n]
         found += [StatisticsRow(report="total", bucket=place, name=name, number=n) for place, (name, n) in enumerate(self._totals.items())]
-        return sorted((_named(row, name_of) for row in _most(found)), key=lambda row: (row.report, row.bucket))
+        return sorted((_named(row, name_of) for row in found), key=lambda row: (row.report, row.bucket))
 
 
 def _popularity_classes(column: Any) -> Whole:
@@ -215,22 +216,10 @@ def year_of(date: str) -> int:
 
 def _rows(report: str, histogram: Histogram, of_bytes: Histogram | None = None) -> Iterator[StatisticsRow]:
     sizes = {} if of_bytes is None else {bucket: sums["bytes"] for bucket, sums in of_bytes.filled()}
-    for bucket, sums in histogram.filled():
+    for bucket, sums in histogram.filled(MOST_NAMED if report in _MOST_OF else None):
         start = block_start(bucket, _RANK_DIGITS) if report == "rank" else bucket
         amounts: dict[str, Any] = sums | {"bytes": sums.get("bytes", sizes.get(bucket, 0))}
         yield StatisticsRow(report=report, bucket=start, **amounts)
-
-
-def _most(rows: list[StatisticsRow]) -> Iterator[StatisticsRow]:
-    """Of labels and genres those with the most tracks and the most plays; what has no label stays."""
-    for report in ("label", "track_genre", "artist_genre"):
-        named = [row for row in rows if row.report == report]
-        kept = {row.bucket for row in named if row.bucket <= 0}
-        for measure in ("number", "plays", "plays_by_rank"):
-            ordered = sorted(named, key=lambda row: (-getattr(row, measure), row.bucket))
-            kept |= {row.bucket for row in ordered[:MOST_NAMED]}
-        yield from (row for row in named if row.bucket in kept)
-    yield from (row for row in rows if row.report not in ("label", "track_genre", "artist_genre"))
 
 
 _NAMED_BY = {"label": "labels", "track_genre": "genres", "artist_genre": "genres", "rights": "rights", "file_kind": "file_kinds"}
