@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 import numpy as np
 
 from fonoteca.catalogue.rank_weights import Whole
-from fonoteca.catalogue.statistics_counter import MEASURES, NameOf, StatisticsCounter, StatisticsRow
+from fonoteca.catalogue.statistics_counter import MEASURES, UNKNOWN, NameOf, StatisticsCounter, StatisticsRow
 from fonoteca.ground.database import translate_database_error
+from fonoteca.ground.errors import DatabaseError
 from fonoteca.ground.progress import Progress, Silent
 
 STATISTICS_TABLE = f"""
@@ -24,6 +26,7 @@ CREATE TABLE IF NOT EXISTS statistics (
 COLUMNS = ("report", "bucket", "name", *MEASURES)
 
 BATCH = 1 << 17
+_REBUILD = "Take the edition from its publisher again; its SHA-256 stands in SHA256SUMS."
 _NAMES = {
     "labels": "SELECT name FROM main.labels WHERE label = ?",
     "genres": "SELECT name FROM main.genres WHERE genre = ?",
@@ -48,9 +51,17 @@ _ISRCS = "SELECT isrc_number FROM main.tracks WHERE isrc_number IS NOT NULL ORDE
 
 
 def read_statistics(connection: apsw.Connection) -> list[StatisticsRow]:
-    """The table as an edition holds it, in the order of its primary key."""
+    """The table as an edition holds it, in the order of its primary key; DatabaseError where it counts what cannot be."""
     statement = f"SELECT {', '.join(COLUMNS)} FROM main.statistics ORDER BY report, bucket"
-    return [StatisticsRow(**dict(zip(COLUMNS, row, strict=True))) for row in connection.execute(statement)]
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in connection.execute(statement)]
+    try:
+        found = msgspec.convert(rows, list[StatisticsRow])
+    except msgspec.ValidationError as error:
+        raise DatabaseError(f"its table of statistics cannot be read: {error}", _REBUILD) from error
+    for row in found:
+        if row.bucket < UNKNOWN or min(getattr(row, measure) for measure in MEASURES) < 0:
+            raise DatabaseError(f"its table of statistics has a number below 0: {row.report} {row.bucket}", _REBUILD)
+    return found
 
 
 def write_statistics(connection: apsw.Connection, rows: Iterable[StatisticsRow]) -> None:

@@ -9,6 +9,7 @@ import apsw
 
 from fonoteca.catalogue.bulk.observers import Observers
 from fonoteca.catalogue.bulk.search_feed import StagedTexts
+from fonoteca.catalogue.bulk.search_tiers import build_tier_blocks
 from fonoteca.catalogue.bulk.shapes import table_shapes
 from fonoteca.catalogue.bulk.sinks import SinkName
 from fonoteca.catalogue.edition import EditionCounts
@@ -63,7 +64,10 @@ class Finish:
     def _add_search(self, connection: apsw.Connection, rows: Mapping[str, int], texts: Path) -> None:
         total = rows["tracks"] + rows["artists"] + rows["albums"]
         self._progress.start("making the search index", total, "rows")
-        build_search(connection, texts=StagedTexts(str(texts)), jobs=self._jobs, scratch=self._scratch, progress=self._progress.advance)
+        build_search(
+            connection, texts=StagedTexts(str(texts)), jobs=self._jobs, scratch=self._scratch, make_part=build_tier_blocks,
+            progress=self._progress.advance,
+        )  # fmt: skip
         self._progress.finish()
 
 

@@ -29,14 +29,19 @@ class StagedTexts(msgspec.Struct, frozen=True):
 
     def __call__(self, kind: Kind, first: int, last: int) -> Iterator[tuple[int, str]]:
         """(row number, words) of rows `first` to `last` in order, rows without words left out."""
+        for rows, words in self.batches(kind, first, last):
+            yield from ((row, text) for row, text in zip(rows.tolist(), words.to_pylist(), strict=True) if text)
+
+    def batches(self, kind: Kind, first: int, last: int) -> Iterator[tuple[Array, pa.Array]]:
+        """The same many rows at a time: their numbers, their words, which may be empty."""
         for number in range((first - 1) // FILE_ROWS, (last - 1) // FILE_ROWS + 1):
-            row = number * FILE_ROWS
+            row = number * FILE_ROWS + 1
             with pa.memory_map(str(_text_file(Path(self.folder), kind, number))) as source, pa.ipc.open_stream(source) as reader:
                 for batch in reader:
-                    for words in words_of(batch.column(0)).to_pylist():
-                        row += 1
-                        if first <= row <= last and words:
-                            yield row, words
+                    begin, end = max(first - row, 0), min(last + 1 - row, len(batch))
+                    if begin < end:
+                        yield np.arange(row + begin, row + end), words_of(batch.column(0).slice(begin, end - begin))
+                    row += len(batch)
 
 
 def _text_file(folder: Path, kind: Kind, number: int) -> Path:
