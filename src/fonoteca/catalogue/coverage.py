@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from fonoteca.catalogue.planner import TrackClass, shares_of_plays
 from fonoteca.catalogue.popularity_ranges import UNKNOWN, popularity_ranges
 from fonoteca.catalogue.schema import STATES
+from fonoteca.catalogue.shuffle_rows import heeding_ctrl_c
 from fonoteca.catalogue.statements import Statements
 from fonoteca.ground.progress import Progress
 
@@ -20,8 +21,10 @@ POPULARITY = "coalesce(CAST(t.popularity AS INTEGER), -1)"
 _SAME_IS_HELD = f"""(EXISTS (SELECT 1 FROM same_recordings o JOIN tracks h ON h.track = o.track WHERE h.state = {HELD} AND o.leader =
     coalesce((SELECT s.leader FROM same_recordings s WHERE s.track = t.track), t.track))
   OR EXISTS (SELECT 1 FROM same_recordings s JOIN tracks h ON h.track = s.leader WHERE s.track = t.track AND h.state = {HELD}))"""
-_COUNTS = """{popularity}, t.plays IS NOT NULL, count(*), coalesce(sum(t.plays), 0), sum({covered}),
-  coalesce(sum(({covered}) * t.plays), 0), sum(t.state = {held}), sum({missing})"""
+_COUNTS = """count(*){only}, coalesce(sum(t.plays){only}, 0), coalesce(sum({covered}){only}, 0),
+  coalesce(sum(({covered}) * t.plays){only}, 0), coalesce(sum(t.state = {held}){only}, 0), coalesce(sum({missing}){only}, 0)"""
+
+_SUMS = 6
 
 Measure = Literal["plays as counted", "plays by rank", "plays as counted, by rank where they are not"]
 
@@ -125,21 +128,23 @@ def _from_statistics(sql: Statements) -> Iterator[ClassCounts]:
 
 
 def _from_tracks(catalogue: Readable, progress: Progress) -> Iterator[ClassCounts]:
+    """One walk over all tracks. An edition is walked class by class, so that SQLite need not sort them."""
     sql = catalogue.statements
-    columns = _COUNTS.format(popularity=POPULARITY, covered=covered_condition(sql), held=HELD, missing=missing_condition(sql))
     progress.start("counting", int(sql.value("SELECT max(track) FROM tracks") or 0), "tracks")
-    found: Iterator[tuple[Any, ...]] = (
-        _each_range(sql, columns, progress) if catalogue.is_edition else sql.rows(f"SELECT {columns} FROM tracks t GROUP BY 1, 2")
-    )
-    for popularity, is_counted, *sums in found:
-        yield ClassCounts(popularity, bool(is_counted), *sums)
+    with heeding_ctrl_c(sql):
+        if catalogue.is_edition:
+            halves = ", ".join(_counts(sql, f" FILTER (WHERE t.plays IS {word})") for word in ("NULL", "NOT NULL"))
+            for popularity, rows in popularity_ranges(sql):
+                found = sql.row(f"SELECT {halves} FROM tracks t WHERE t.track BETWEEN ? AND ?", (rows.first, rows.last)) or ()
+                for is_counted, sums in ((False, found[:_SUMS]), (True, found[_SUMS:])):
+                    if sums[0]:
+                        yield ClassCounts(popularity, is_counted, *sums)
+                progress.advance(rows.size)
+        else:
+            query = f"SELECT {POPULARITY}, t.plays IS NOT NULL, {_counts(sql, '')} FROM tracks t GROUP BY 1, 2"
+            yield from (ClassCounts(row[0], bool(row[1]), *row[2:]) for row in sql.rows(query))
     progress.finish()
 
 
-def _each_range(sql: Statements, columns: str, progress: Progress) -> Iterator[tuple[Any, ...]]:
-    """Range by range, and without and with plays apart, so that SQLite need not sort them all."""
-    for _, rows in popularity_ranges(sql):
-        for condition in ("IS NULL", "IS NOT NULL"):
-            query = f"SELECT {columns} FROM tracks t WHERE t.track BETWEEN ? AND ? AND t.plays {condition}"
-            yield from (row for row in sql.rows(query, (rows.first, rows.last)) if row[2])
-        progress.advance(rows.size)
+def _counts(sql: Statements, only: str) -> str:
+    return _COUNTS.format(only=only, covered=covered_condition(sql), held=HELD, missing=missing_condition(sql))

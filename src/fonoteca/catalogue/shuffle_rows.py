@@ -48,11 +48,12 @@ def choose_members(sql: Statements, is_edition: bool, track_filter: TrackFilter)
 @contextmanager
 def heeding_ctrl_c(sql: Statements) -> Iterator[None]:
     """Python looks at signals only between its own steps, so SQLite gives it one now and then."""
-    sql.connection.set_progress_handler(lambda: False, _STEPS)
+    token = object()
+    sql.connection.set_progress_handler(lambda: False, _STEPS, id=token)
     try:
         yield
     finally:
-        sql.connection.set_progress_handler(None)
+        sql.connection.set_progress_handler(None, id=token)
 
 
 def _is_answered_by_index(rest: TrackFilter) -> bool:
