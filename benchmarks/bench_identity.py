@@ -78,7 +78,7 @@ def measure_agreement(folder: Path) -> Agreement:
 def _print_thresholds(catalogue: Catalogue, truth: dict[str, int]) -> None:
     """Pairs by score, each judged alone; vetoes count as apart."""
     store = RecordingStore(catalogue.statements)
-    known: dict[int, Recording] = {one.row: one for batch in store.recordings() for one in batch}
+    known: dict[int, Recording] = {one.row: one for first, last in store.ranges() for one in store.read_range(first, last)}
     with open_pair_scratch(None) as scratch:
         scratch.add_keys([(key, place_in_block(one), one.row) for one in known.values() for key in block_keys(one)])
         pairs = set(pairs_in_order(scratch.members()))

@@ -132,6 +132,16 @@ def test_run_again_and_other_orders_of_arrival_give_the_same(tmp_path: Path) -> 
     assert len(found[0]["same"]) > 50
 
 
+def test_processes_find_the_same(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(archive, *noisy_records(300))
+    alone = run(archive)
+    found = tables(archive)
+    monkeypatch.setattr("fonoteca.workflows.identify_jobs.PROCESSES_FROM", 0)
+    monkeypatch.setenv("FONOTECA_JOBS", "2")
+    assert run(archive) == alone
+    assert tables(archive) == found
+
+
 def test_what_was_withdrawn_is_compared_with_nothing(archive: Path) -> None:
     put(archive, record(1, status="withdrawn"), record(2))
     report = run(archive)

@@ -75,10 +75,15 @@ class PairScratch:
         """Give the room of the keys back to what follows."""
         self._sql.run("DELETE FROM keys")
 
-    def candidates(self) -> Iterator[list[int]]:
-        """Each pair to compare once, sorted; streams."""
-        for one, other in self._sql.rows("SELECT DISTINCT one, other FROM candidates ORDER BY one, other"):
-            yield [one, other]
+    def count_candidates(self) -> int:
+        """How many pairs are to be compared, those that came twice counted twice."""
+        return int(self._sql.value("SELECT count(*) FROM candidates"))
+
+    def candidates(self, count: int) -> Iterator[list[tuple[int, int]]]:
+        """Each pair to compare once, sorted, so many at a time; streams."""
+        rows = self._sql.rows("SELECT DISTINCT one, other FROM candidates ORDER BY one, other")
+        while some := list(islice(rows, count)):
+            yield [(one, other) for one, other in some]
 
     def add_found(self, found: list[FoundPair]) -> None:
         """Pairs that were compared and are not apart."""

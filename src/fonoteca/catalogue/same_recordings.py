@@ -62,15 +62,18 @@ class RecordingStore:
 
     # reading
 
-    def recordings(self) -> Iterator[list[Recording]]:
-        """Every recording in batches of up to 2,000, in the order of rows; streams."""
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """First and last row of every 2,000 tracks; streams."""
         last: int = self._sql.value("SELECT max(track) FROM tracks") or 0
         first: int | None = self._sql.value("SELECT min(track) FROM tracks")
         while first is not None and first <= last:
             end = self._sql.value("SELECT track FROM tracks WHERE track >= ? ORDER BY track LIMIT 1 OFFSET ?", (first, BATCH - 1)) or last
-            if found := self._read(_BETWEEN, (first, end)):
-                yield found
+            yield first, end
             first = end + 1
+
+    def read_range(self, first: int, last: int) -> list[Recording]:
+        """The recordings from row to row, in the order of rows."""
+        return self._read(_BETWEEN, (first, last))
 
     def read(self, rows: Iterable[int]) -> list[Recording]:
         """The recordings of these rows, in the order of rows."""

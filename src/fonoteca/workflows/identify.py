@@ -9,7 +9,7 @@ from itertools import chain
 import msgspec
 
 from fonoteca.catalogue.merging import AlbumPair, albums_in_common
-from fonoteca.catalogue.pair_scratch import FOUND_PERHAPS, FOUND_SAME, FoundPair, PairScratch, open_pair_scratch
+from fonoteca.catalogue.pair_scratch import PairScratch, open_pair_scratch
 from fonoteca.catalogue.same_recordings import RecordingStore
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.recordings import EvidencePart, Judgement, Recording
@@ -17,19 +17,17 @@ from fonoteca.identity import (
     Components,
     Link,
     Sayings,
-    block_keys,
     choose_leader,
     fold_name,
     group_links,
     judge,
     pairs_in_order,
-    place_in_block,
-    place_of_pair,
     speaks_against,
 )
 from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.identify_jobs import Jobs, PairsJob, RangeJob, open_jobs
 
-READ_AT_ONCE, KEPT_AT_ONCE = 2_000, 10_000
+READ_AT_ONCE, PAIRS_AT_ONCE = 2_000, 2_000
 
 
 class PairShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +69,7 @@ class _Run:
 
     store: RecordingStore
     scratch: PairScratch
+    jobs: Jobs
     sayings: Sayings
     progress: Progress
     dry_run: bool
@@ -85,8 +84,10 @@ def identify(archive: Archive, progress: Progress, *, dry_run: bool = False, sho
     """
     statements = archive.catalogue.statements
     store = RecordingStore(statements)
-    with open_pair_scratch(None if dry_run else archive.staging) as scratch:
-        run = _Run(store, scratch, store.sayings(), progress, dry_run, shown)
+    sayings = store.sayings()
+    place = None if dry_run else archive.staging
+    with open_jobs(store, archive.catalogue.path, sayings) as jobs, open_pair_scratch(place) as scratch:
+        run = _Run(store, scratch, jobs, sayings, progress, dry_run, shown)
         run.report.dry_run = dry_run
         _find_candidates(run)
         _compare(run)
@@ -104,10 +105,10 @@ def identify(archive: Archive, progress: Progress, *, dry_run: bool = False, sho
 
 def _find_candidates(run: _Run) -> None:
     run.progress.start("reading names", run.store.count(), "tracks")
-    for batch in run.store.recordings():
-        run.scratch.add_keys([(key, place, one.row) for one in batch for place in [place_in_block(one)] for key in block_keys(one)])
-        run.report.tracks += len(batch)
-        run.progress.advance(len(batch))
+    for keys in run.jobs.find_keys(RangeJob(first, last) for first, last in run.store.ranges()):
+        run.scratch.add_keys(keys.keys)
+        run.report.tracks += keys.tracks
+        run.progress.advance(keys.tracks)
     run.progress.start("looking for pairs", None, "pairs")
     run.scratch.add_candidates(pairs_in_order(run.scratch.members()))
     said = [sorted(one.row for one in run.store.read_known(pair)) for pair in run.sayings]
@@ -116,19 +117,11 @@ def _find_candidates(run: _Run) -> None:
 
 
 def _compare(run: _Run) -> None:
-    run.progress.start("comparing", None, "pairs")
-    found: list[FoundPair] = []
-    for (one, other), known in read_several(run.store, run.scratch.candidates()):
-        judged = judge(known[one], known[other], run.sayings)
-        if judged.verdict != "apart":
-            what = FOUND_SAME if judged.verdict == "same" else FOUND_PERHAPS
-            found.append((one, other, what, judged.score, place_of_pair(known[one], known[other])))
-        if len(found) >= KEPT_AT_ONCE:
-            run.scratch.add_found(found)
-            found.clear()
-        run.report.compared += 1
-        run.progress.advance()
-    run.scratch.add_found(found)
+    run.progress.start("comparing", run.scratch.count_candidates(), "pairs")
+    for compared, found in run.jobs.compare(PairsJob(pairs) for pairs in run.scratch.candidates(PAIRS_AT_ONCE)):
+        run.scratch.add_found(found)
+        run.report.compared += compared
+        run.progress.advance(compared)
 
 
 def read_several(store: RecordingStore, lists: Iterable[list[int]]) -> Iterator[tuple[list[int], dict[int, Recording]]]:
