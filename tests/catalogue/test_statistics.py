@@ -19,6 +19,7 @@ from fonoteca.catalogue.planner import plays_up_to_rank
 from fonoteca.catalogue.rank_weights import WEIGHT_OF_FIRST, block_of, block_start, weights_between, weights_of
 from fonoteca.catalogue.statistics import COLUMNS, counted_rows, read_statistics, write_statistics
 from fonoteca.catalogue.statistics_counter import PLAYS_CEILING, StatisticsCounter, StatisticsRow, year_of
+from fonoteca.ground.errors import DatabaseError
 
 YEAR = "substr(b.date, 1, 4)"
 ORACLES = {
@@ -114,6 +115,15 @@ def test_the_table_is_read_as_it_was_written(catalogue: Any) -> None:
     memory = apsw.Connection(":memory:")
     write_statistics(memory, rows)
     assert read_statistics(memory) == rows == sorted(rows, key=lambda row: (row.report, row.bucket))
+
+
+@pytest.mark.parametrize("column", ["number", "bytes", "bucket"])
+def test_counts_that_cannot_be_are_refused(catalogue: Any, column: str) -> None:
+    memory = apsw.Connection(":memory:")
+    write_statistics(memory, read_statistics(_connect(catalogue[1])))
+    memory.execute(f"UPDATE statistics SET {column} = -7 WHERE report = 'total' AND bucket = 1")
+    with pytest.raises(DatabaseError, match="below 0"):
+        read_statistics(memory)
 
 
 @settings(max_examples=15, deadline=None)

@@ -168,7 +168,8 @@ def test_an_axis_shows_its_values_between_few_round_ticks(low: float, span: floa
 
 @pytest.mark.parametrize(("value", "unit", "text"), [
     (0, "count", "0"), (999, "count", "999"), (1000, "count", "1 k"), (2.5e6, "count", "2.5 M"), (209e6, "count", "209 M"),
-    (0.5, "share", "50 %"), (0.9996, "share", "99.96 %"), (1, "share", "100 %"), (0.00001, "share", "1e-3 %"), (180, "seconds", "3:00"),
+    (0.5, "share", "50 %"), (0.9996, "share", "99.96 %"), (1, "share", "100 %"), (0.00001, "share", "0.001 %"), (1e-8, "share", "1e-6 %"),
+    (180, "seconds", "3:00"),
     (257e12, "bytes", "257 TB"), (1000, "bytes", "1 kB"), (1990, "plain", "1990"), (75, "kbits", "75 kbit/s"),
 ])  # fmt: skip
 def test_values_are_written_short(value: float, unit: str, text: str) -> None:

@@ -44,7 +44,7 @@ def _named(
     counts: Counts, report: str, title: str, what: str, names: dict[int, str] | None = None, *, in_order: bool = False
 ) -> list[Figure]:
     rows = counts.every(report)
-    if all(row.bucket == -1 for row in rows):
+    if all(row.bucket == -1 or (row.bucket == 0 and report == "rights") for row in rows):
         return []
     named = [((names or {}).get(row.bucket) or row.name or "none known", float(row.number)) for row in rows]
     ordered = named if in_order else sorted(named, key=lambda row: (-row[1], row[0]))

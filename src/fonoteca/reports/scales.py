@@ -98,7 +98,7 @@ def _write_count(value: float) -> str:
 
 def _write_share(value: float) -> str:
     percent = value * 100
-    if 0 < percent < 0.01:
+    if 0 < percent < 0.0001:
         return f"{percent:.0e} %".replace("e-0", "e-")
     return f"{percent:.3g} %" if percent < 99.95 or percent >= 100 else f"{percent:.2f} %"
 
