@@ -162,13 +162,14 @@ def build_search(
     scratch: Path | None = None,
     kinds: tuple[Kind, ...] = KINDS,
     hash_bytes: int = HASH_BYTES,
+    make_part: Callable[[TierJob], str] | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> SearchCounts:
     """Add the search tables to an edition whose tables are filled; row numbers run from 1 without gaps. All in one transaction.
 
     `texts` None: the words of the edition's own rows, over this connection, or with several `jobs` from its file, which must be
     committed then. `progress` hears the rows of each tier that is done. Part files lie in `scratch`, beside the edition without it,
-    and go as they are copied.
+    and go as they are copied. `make_part` makes them in another way than build_tier: a function that worker processes can import.
     """
     from fonoteca.catalogue.spelling import build_spellings
 
@@ -176,13 +177,14 @@ def build_search(
     folder = scratch or (Path(connection.filename).parent if connection.filename else Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix="search-", dir=folder) as parts:
         source = texts or (_OwnTexts(connection) if jobs == 1 else EditionTexts(connection.filename))
-        least = 1 if counts.get("track", 0) <= 1 << 20 else 2
+        tracks = counts.get("track", 0)
+        least = 1 if tracks <= 1 << 20 else 2 if tracks <= 1 << 24 else 4
         tiers = [
             TierJob(kind, tier, first, last, os.path.join(parts, f"{kind}-{tier}"), source, hash_bytes, least)
             for kind in kinds
             for tier, (first, last) in enumerate(tier_ranges(counts[kind]))
         ]
-        built: Iterable[TierJob] = _built(tiers, jobs)
+        built: Iterable[TierJob] = _built(tiers, jobs, make_part or build_tier)
         if jobs > 1 and texts is None:
             built = list(built)  # the workers read the file, which nobody must be writing
         with connection:
@@ -204,15 +206,15 @@ class _OwnTexts:
         return read_words(self.connection, kind, first, last)
 
 
-def _built(tiers: list[TierJob], jobs: int) -> Iterator[TierJob]:
+def _built(tiers: list[TierJob], jobs: int, make_part: Callable[[TierJob], str]) -> Iterator[TierJob]:
     """The tiers in order, each made; several at a time with several jobs."""
     if jobs == 1 or len(tiers) < 2:
         for job in tiers:
-            build_tier(job)
+            make_part(job)
             yield job
         return
-    with Processes(jobs, ("fonoteca.catalogue.search_build",)) as processes:
-        waiting = [processes.submit(build_tier, job) for job in tiers]
+    with Processes(jobs, (make_part.__module__,)) as processes:
+        waiting = [processes.submit(make_part, job) for job in tiers]
         for job, future in zip(tiers, waiting, strict=True):
-            processes.result_of(future, build_tier, job)
+            processes.result_of(future, make_part, job)
             yield job
