@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from fonoteca.catalogue.import_records import AlbumRow, ArtistRow, BadRowError, 
 from fonoteca.catalogue.isrc_numbers import isrc_number
 from fonoteca.catalogue.names import LONGEST_TEXT, clean_text, normal_form
 from fonoteca.catalogue.popularity import popularity_of_plays
-from fonoteca.catalogue.tables import MetadataRow
+from fonoteca.catalogue.tables import MetadataRow, fault_of_numbers
 from fonoteca.ground.findings import Finding
 
 LONG, TEXT, REAL = pa.int64(), pa.string(), pa.float64()
@@ -52,6 +54,40 @@ PARTS: dict[str, dict[str, pa.DataType]] = {
 """Columns of each part file. `seq` is block × 2^32 + line in it; `key` and references are 63 bits of an id or of a name's hash."""
 
 
+class _Line(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False, tag_field="record", tag="track"):
+    """A line of a track, where null is the same as left out; fields as in MetadataRow."""
+
+    path: str | None = None
+    id: str | None = None
+    isrc: str | None = None
+    mbid: str | None = None
+    title: str | None = None
+    artists: tuple[str, ...] = ()
+    artist_mbids: tuple[str, ...] = ()
+    album: str | None = None
+    album_artists: tuple[str, ...] = ()
+    album_mbid: str | None = None
+    disc: int | None = None
+    number: int | None = None
+    date: str | None = None
+    isrcs: tuple[str, ...] | None = None
+    recording_mbid: str | None = None
+    barcode: str | None = None
+    label: str | None = None
+    genres: tuple[str, ...] = ()
+    duration_ms: int | None = None
+    explicit: bool | None = None
+    popularity: float | None = None
+    plays: int | None = None
+    artist_popularity: float | None = None
+    album_popularity: float | None = None
+    followers: int | None = None
+    rights: str | None = None
+    attribution: str | None = None
+    extra: dict[str, msgspec.Raw] | None = None
+    line: int = 0
+
+
 class Block(msgspec.Struct, frozen=True):
     """Lines for one worker; `first_line` is the number of the first, or `numbers` has the number of each."""
 
@@ -75,12 +111,16 @@ class ParsedBlock(msgspec.Struct):
 
 def parse_block(block: Block) -> ParsedBlock:
     """Read a block and write its part files."""
+    gc.disable()  # nothing here refers to itself, and looking for what does would take a third of the time
     parts = _Parts(block)
-    numbers = block.numbers
+    numbers, lines = block.numbers, 0
     for place, content in enumerate(block.content.split(b"\n")):
         if content and not content.isspace():
             parts.take(content, numbers[place] if numbers else block.first_line + place, place)
-    return ParsedBlock(block.number, parts.write(), parts.counts, parts.findings)
+            lines += 1
+    rows = parts.write()
+    parts.counts.update(lines=lines, tracks=rows["tracks"])
+    return ParsedBlock(block.number, rows, parts.counts, parts.findings)
 
 
 class _Parts:
@@ -91,27 +131,35 @@ class _Parts:
         self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in PARTS}
         self._digests: dict[str, list[bytes]] = {name: [] for name in ("tracks", "artists", "albums")}
         self._artists: dict[Any, int] = {}
-        self._albums: dict[Any, int] = {}
+        self._albums: dict[Any, tuple[int, list[tuple[str, str]]]] = {}
         self._names: dict[str, dict[str, int]] = {"labels": {}, "genres": {}}
+        self._tracks, self._track_digests = self._rows["tracks"], self._digests["tracks"]
         self.counts: Counter[str] = Counter()
         self.findings: list[Finding] = []
 
     def take(self, content: bytes, number: int, place: int) -> None:
-        """One line."""
-        self.counts["lines"] += 1
+        """One line; what is plain about most of them is seen first, all else goes the long way."""
+        seq = self._base + place
+        is_ascii = content.isascii() and b"\\" not in content
+        if is_ascii:
+            try:
+                line = _DECODE(content)
+                if _is_plain(line):
+                    self._take_track(seq, line, is_ascii)
+                    return
+            except msgspec.DecodeError:
+                pass
         try:
             row, notes = settle_row(decode_row(content), number, self._block.path)
-            is_clean = b"\\u" not in content and len(content) <= LONGEST_TEXT
-            row = row if is_clean else _clean_row(row)
         except BadRowError as error:
             self.findings.append(Finding("bad-row", str(self._block.path), f"line {number}: {error}"))
             self.counts["set-aside"] += 1
             return
         self.findings += notes
-        seq = self._base + place
+        row = row if b"\\u" not in content and len(content) <= LONGEST_TEXT else _clean_row(row)
         if isinstance(row, MetadataRow):
-            self.counts["tracks"] += 1
-            self._take_track(seq, row)
+            told = zip(row.__struct_fields__, msgspec.structs.astuple(row), strict=True)
+            self._take_track(seq, _Line(**{name: value for name, value in told if value is not UNSET and value is not None}), is_ascii)
         elif isinstance(row, ArtistRow):
             self.counts["artists"] += 1
             self._take_artist_record(seq, row)
@@ -121,48 +169,50 @@ class _Parts:
         else:
             self.counts[f"{row.__struct_config__.tag} records passed over"] += 1
 
-    def _take_track(self, seq: int, row: MetadataRow) -> None:
-        given = {name: value for name, value in row.changes().items() if value is not None}
-        get = given.get
-        isrcs = row.isrcs or ((row.isrc,) if row.isrc else ())
-        artists = get("artists", ())
-        recording = get("recording_mbid") or row.mbid
-        self._digests["tracks"].append(_track_digest(row, recording, isrcs, artists))
-        keys, credits = self._credits(seq, row, artists)
-        plays, popularity = get("plays"), get("popularity")
-        if plays is not None and popularity is None:
-            popularity = popularity_of_plays(plays, *self._block.plays_ends)
-        numbers = [isrc_number(isrc) for isrc in get("isrcs", isrcs)]
-        rights = row.rights if isinstance(row.rights, str) else None
-        self._rows["tracks"].append((
-            seq, get("title"), keys[0] if keys else None, self._album(seq, row, get), get("disc"), get("number"), get("duration_ms"),
-            None if (explicit := get("explicit")) is None else int(explicit), popularity, numbers[0] if numbers else None, plays,
-            get("date"), self._named("labels", get("label")), recording, credits[0] if keys else None, rights, get("attribution"),
+    def _take_track(self, seq: int, row: _Line, is_ascii: bool) -> None:
+        artists, isrcs, explicit, popularity = row.artists, row.isrcs, row.explicit, row.popularity
+        told_isrcs = isrcs or ((row.isrc,) if row.isrc else ())
+        recording = row.recording_mbid or row.mbid or None
+        self._track_digests.append(_track_digest(row, recording, told_isrcs, is_ascii))
+        if popularity is None and row.plays is not None:
+            popularity = popularity_of_plays(row.plays, *self._block.plays_ends)
+        numbers = [isrc_number(isrc) for isrc in (told_isrcs if isrcs is None else isrcs)]
+        artist = credit = None
+        if artists:
+            artist, credit = self._take_artists(seq, row, is_ascii)
+        elif row.artist_mbids:
+            self._rows["given_forms"].append((seq, "artist_mbids", json.dumps(row.artist_mbids)))
+        label = row.label
+        self._tracks.append((
+            seq, row.title, artist, self._album(seq, row), row.disc, row.number, row.duration_ms,
+            None if explicit is None else int(explicit), popularity, numbers[0] if numbers else None, row.plays, row.date,
+            None if label is None else self._named("labels", label), recording, credit, row.rights, row.attribution,
         ))  # fmt: skip
-        if len(keys) > 1:
-            further = zip(range(1, len(keys)), keys[1:], credits[1:], strict=True)
-            self._rows["further_track_artists"] += [(seq, *link) for link in further]
         if len(numbers) > 1:
             self._rows["further_isrcs"] += [(seq, position, number) for position, number in enumerate(numbers) if position]
-        for position, genre in enumerate(get("genres", ())):
-            self._rows["track_genres"].append((seq, position, self._named("genres", genre)))
+        if row.genres:
+            self._rows["track_genres"] += [(seq, position, self._named("genres", genre)) for position, genre in enumerate(row.genres)]
 
-    def _credits(self, seq: int, row: MetadataRow, artists: tuple[str, ...]) -> tuple[list[int], list[str | None]]:
-        mbids = row.artist_mbids or ()
-        is_aligned = len(mbids) == len(artists) and all(mbids)
+    def _take_artists(self, seq: int, row: _Line, is_ascii: bool) -> tuple[int, str | None]:
+        """The first artist, and his name as given where it may be another than his; the others become links."""
+        artists, mbids = row.artists, row.artist_mbids
+        is_aligned = bool(mbids) and len(mbids) == len(artists) and all(mbids)
         if mbids and not is_aligned:
             self._rows["given_forms"].append((seq, "artist_mbids", json.dumps(mbids)))
-        keys, credits = [], []
-        for place, name in enumerate(artists):
-            key = self._artist(seq, name, mbids[place] if is_aligned else None)
-            keys.append(key)
-            credits.append(name if is_aligned or name != normal_form(name) else None)
-        popularity, followers = row.artist_popularity, row.followers
-        if keys and (isinstance(popularity, int | float) or isinstance(followers, int)):
-            mbid = mbids[0] if is_aligned else None
-            self._add_artist(seq, artists[0], mbid, popularity=None if popularity is UNSET else popularity,
-                             followers=None if followers is UNSET else followers)  # fmt: skip
-        return keys, credits
+        if row.artist_popularity is not None or row.followers is not None:
+            told: dict[str, Any] = {"popularity": row.artist_popularity, "followers": row.followers}
+            self._add_artist(seq, artists[0], mbids[0] if is_aligned else None, **told)
+        if is_ascii and not is_aligned:
+            first = self._artist(seq, artists[0], None)
+            if len(artists) > 1:
+                links = [(seq, position, self._artist(seq, name, None), None) for position, name in enumerate(artists) if position]
+                self._rows["further_track_artists"] += links
+            return first, None
+        keys = [self._artist(seq, name, mbids[place] if is_aligned else None) for place, name in enumerate(artists)]
+        credits = [name if is_aligned or name != normal_form(name) else None for name in artists]
+        further = zip(range(1, len(keys)), keys[1:], credits[1:], strict=True)
+        self._rows["further_track_artists"] += [(seq, *link) for link in further]
+        return keys[0], credits[0]
 
     def _artist(self, seq: int, name: str, mbid: str | None) -> int:
         found = self._artists.get((name, mbid))
@@ -176,20 +226,17 @@ class _Parts:
         key = self._artists[name, mbid] = key_of(digest)
         return key
 
-    def _album(self, seq: int, row: MetadataRow, get: Any) -> int | None:
-        title, artists, mbid, barcode = get("album"), get("album_artists", ()), get("album_mbid"), get("barcode")
-        if not artists and title is None and mbid is None and barcode is None:
-            return None
-        if title is not None and title != normal_form(title):
-            self._rows["given_forms"].append((seq, "album", title))
-        if any(name != normal_form(name) for name in artists):
-            self._rows["given_forms"].append((seq, "album_artists", json.dumps(artists, ensure_ascii=False)))
-        if barcode is not None and ((number := parse_gtin(barcode)) is None or gtin_text(number) != barcode):
-            self._rows["given_forms"].append((seq, "barcode", barcode))
-        key = self._albums.get((title, artists, mbid, barcode))
-        popularity = row.album_popularity
-        if key is None or isinstance(popularity, int | float):
-            key = self._add_album(seq, title, artists, (), mbid, barcode, popularity=None if popularity is UNSET else popularity)
+    def _album(self, seq: int, row: _Line) -> int | None:
+        names = row.album, row.album_artists, row.album_mbid, row.barcode
+        key, forms = self._albums.get(names, _NO_ALBUM)
+        if key is None or row.album_popularity is not None:
+            title, artists, mbid, barcode = names
+            if title is None and not artists and mbid is None and barcode is None:
+                return None
+            key = self._add_album(seq, title, artists, (), mbid, barcode, popularity=row.album_popularity)
+            forms = self._albums[names][1]
+        if forms:
+            self._rows["given_forms"] += [(seq, *form) for form in forms]
         return key
 
     def _add_album(
@@ -206,7 +253,7 @@ class _Parts:
         for position, name in enumerate(artists):
             artist = self._artist(seq, name, mbids[position] or None if is_aligned else None)
             self._rows["album_artists"].append((seq, key, position, artist))
-        self._albums[title, artists, mbid, barcode] = key
+        self._albums[title, artists, mbid, barcode] = key, _album_forms(title, artists, barcode)
         return key
 
     def _take_artist_record(self, seq: int, row: ArtistRow) -> None:
@@ -254,6 +301,43 @@ class _Parts:
         return counts
 
 
+_ISRC = re.compile("[A-Z]{2}[A-Z0-9]{3}[0-9]{7}").fullmatch
+_DECODE = msgspec.json.Decoder(_Line).decode
+_NO_ALBUM: tuple[int | None, list[tuple[str, str]]] = (None, [])
+
+
+def _is_plain(row: _Line) -> bool:
+    """Whether settle_row would leave the row as it is; may say no where it would."""
+    if not row.title or row.isrc is not None or row.mbid is not None:
+        return False
+    isrcs = row.isrcs
+    if isrcs and (not _ISRC(isrcs[0]) if len(isrcs) == 1 else not all(map(_ISRC, isrcs)) or len(set(isrcs)) < len(isrcs)):
+        return False
+    score, disc, number, duration = row.popularity, row.disc, row.number, row.duration_ms
+    if (score and not 0 <= score <= 100) or (disc and not 0 <= disc < _END) or (number and not 0 <= number < _END):
+        return False
+    if (duration and not 0 <= duration < _END) or row.plays or row.followers or row.artist_popularity or row.album_popularity:
+        return fault_of_numbers(row, _SCORES, _COUNTS) is None
+    return True
+
+
+_END = 1 << 63
+_SCORES = ("popularity", "artist_popularity", "album_popularity")
+_COUNTS = ("disc", "number", "duration_ms", "plays", "followers")
+
+
+def _album_forms(title: str | None, artists: tuple[str, ...], barcode: str | None) -> list[tuple[str, str]]:
+    """What of an album's names the tables would not give back as it came."""
+    forms = []
+    if title is not None and title != normal_form(title):
+        forms.append(("album", title))
+    if any(name != normal_form(name) for name in artists):
+        forms.append(("album_artists", json.dumps(artists, ensure_ascii=False)))
+    if barcode is not None and ((number := parse_gtin(barcode)) is None or gtin_text(number) != barcode):
+        forms.append(("barcode", barcode))
+    return forms
+
+
 def _artist_digest(name: str, mbid: str | None) -> bytes:
     return digest_of("artist-mbid", [mbid]) if mbid else digest_of("artist", [normal_form(name)])
 
@@ -263,13 +347,20 @@ def _album_digest(title: str | None, artists: tuple[str, ...], mbid: str | None,
     return digest_of("album", [normal_form(part) for part in (*given, *artists)])
 
 
-def _track_digest(row: MetadataRow, recording: str | None, isrcs: tuple[str, ...], artists: tuple[str, ...]) -> bytes:
-    if row.id and is_public_id(row.id):
-        return digest_of_id(row.id)
+def _track_digest(row: _Line, recording: str | None, isrcs: tuple[str, ...], is_ascii: bool) -> bytes:
+    foreign_id = row.id or ""
+    if foreign_id and is_public_id(foreign_id):
+        return digest_of_id(foreign_id)
     if recording:
         return digest_of("recording", [recording])
-    names = (row.title or "", *artists, row.album or "", row.path or "", row.id or "")
-    return digest_of("wanted", [",".join(isrcs), *(normal_form(name) for name in names)])
+    if is_ascii:
+        isrc, title, album, path = ",".join(isrcs), row.title or "", row.album or "", row.path or ""
+        artists = "".join([f"{len(name)}:{name}," for name in row.artists])
+        names = f"{len(title)}:{title},{artists}{len(album)}:{album},{len(path)}:{path},{len(foreign_id)}:{foreign_id},"
+        text = f"6:wanted,{len(isrc)}:{isrc},{names}"
+        return hashlib.sha256(text.encode()).digest()[:16]
+    given = (row.title or "", *row.artists, row.album or "", row.path or "", foreign_id)
+    return digest_of("wanted", [",".join(isrcs), *(normal_form(name) for name in given)])
 
 
 def _clean_row(row: ImportRow) -> ImportRow:
