@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 from pathlib import Path
 
 import apsw
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from records_made import number_id, number_record, records
 
 from fonoteca.catalogue import Catalogue, FileRow, RightsRow, Tombstone, TrackRecord, write_edition
+from fonoteca.catalogue.bulk.build import build_edition
+from fonoteca.catalogue.bulk.export import export_tables
 from fonoteca.catalogue.edition_apply import apply_delta
 from fonoteca.catalogue.edition_diff import write_delta
 from fonoteca.ground.errors import DatabaseError, FonotecaError, FormatError, UsageError
@@ -40,8 +43,14 @@ def fill(catalogue: Catalogue, numbers: range) -> None:
         catalogue.put_rights(licence)
 
 
-def write(catalogue: Catalogue, target: Path, date: str = "2026-01-01") -> Path:
-    write_edition(catalogue, target, title="Demo", date=date)
+def write(catalogue: Catalogue, target: Path, date: str = "2026-01-01", writer: str = "sql") -> Path:
+    if writer == "sql":
+        write_edition(catalogue, target, title="Demo", date=date)
+        return target
+    tables = target.with_name(f"{target.name}.tables")
+    export_tables(catalogue.path, tables)
+    build_edition(tables, target, title="Demo", date=date, sink="adbc" if writer == "adbc" else "pages")
+    shutil.rmtree(tables)
     return target
 
 
@@ -50,11 +59,12 @@ def lines_of(delta: Path) -> list[str]:
 
 
 @pytest.fixture
-def editions(tmp_path: Path) -> tuple[Path, Path]:
+def editions(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, Path]:
     """An edition of 300 tracks, and the one after tracks came, went, changed, were renamed, withdrawn and became popular."""
+    writer = getattr(request, "param", "sql")
     with Catalogue.create(tmp_path / "catalogue.sqlite3") as catalogue:
         fill(catalogue, range(300))
-        old = write(catalogue, tmp_path / "old.sqlite3")
+        old = write(catalogue, tmp_path / "old.sqlite3", writer=writer)
         for number in (3, 7, 200):
             catalogue.remove_track(number_id(number))
         for number in (10, 11, 299):
@@ -64,9 +74,10 @@ def editions(tmp_path: Path) -> tuple[Path, Path]:
         catalogue.tombstone(Tombstone(track_id=number_id(50), reason="said so", date="2026-02-01", shows_metadata=False))
         catalogue.drop_container("container-2")
         fill(catalogue, range(300, 330))
-        return old, write(catalogue, tmp_path / "new.sqlite3", "2026-02-02")
+        return old, write(catalogue, tmp_path / "new.sqlite3", "2026-02-02", writer)
 
 
+@pytest.mark.parametrize("editions", ["sql", "pages", "adbc"], indirect=True)
 def test_older_edition_and_delta_make_the_newer_one_bit_for_bit(editions: tuple[Path, Path], tmp_path: Path) -> None:
     old, new = editions
     counts = write_delta(old, new, tmp_path / "delta.jsonl.zst")

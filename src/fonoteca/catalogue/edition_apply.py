@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import apsw
 import msgspec
@@ -84,17 +85,21 @@ def _writer_of(header: DeltaHeader) -> Callable[[Catalogue, Path, dict[str, str]
     if why := why_not_written_here(header.new.facts):
         hint = f"Only the same writer gives the same bytes: use that version of fonoteca and its libraries. {_FETCH}"
         raise UsageError(f"the new edition cannot be made here: {why}", hint)
-    return _write_by_sql if header.new.facts["writer"] == "sql" else _write_pages
+    return _write_by_sql if header.new.facts["writer"] == "sql" else _write_from_tables
 
 
 def _write_by_sql(catalogue: Catalogue, target: Path, facts: dict[str, str]) -> None:
     write_edition(catalogue, target, title=facts["title"], date=facts["date"], meanings=_meanings(catalogue))
 
 
-def _write_pages(catalogue: Catalogue, target: Path, facts: dict[str, str]) -> None:
-    from fonoteca.catalogue.bulk.from_working import write_pages_edition
+def _write_from_tables(catalogue: Catalogue, target: Path, facts: dict[str, str]) -> None:
+    from fonoteca.catalogue.bulk.build import build_edition
+    from fonoteca.catalogue.bulk.export import export_tables
 
-    write_pages_edition(catalogue, target, title=facts["title"], date=facts["date"], meanings=_meanings(catalogue))
+    sink: Literal["pages", "adbc"] = "adbc" if facts["writer"] == "adbc" else "pages"
+    with tempfile.TemporaryDirectory(prefix=".fonoteca-tables-", dir=catalogue.path.parent) as tables:
+        export_tables(catalogue.path, Path(tables), meanings=_meanings(catalogue))
+        build_edition(Path(tables), target, title=facts["title"], date=facts["date"], scratch=catalogue.path.parent, sink=sink)
 
 
 def _meanings(catalogue: Catalogue) -> dict[str, str]:

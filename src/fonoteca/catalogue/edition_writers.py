@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import apsw
 
+from fonoteca.catalogue.bulk import has_bulk_extra
 from fonoteca.catalogue.edition import WRITER_VERSION
 
 FACTS = ("writer", "writer_version", "sqlite")
@@ -16,10 +17,10 @@ def writer_facts(writer: str) -> dict[str, str]:
     """What this program's writer of that name would say of itself; empty where there is none."""
     if writer == "sql":
         return {"writer": "sql", "writer_version": str(WRITER_VERSION), "sqlite": apsw.sqlite_lib_version()}
-    if writer == "pages":
-        from fonoteca.catalogue.bulk.build import WRITER_VERSION as PAGES_VERSION
+    if writer in ("pages", "adbc") and has_bulk_extra():
+        from fonoteca.catalogue.bulk.finishing import WRITER_VERSION as BULK_VERSION
 
-        return {"writer": "pages", "writer_version": str(PAGES_VERSION), "sqlite": apsw.sqlite_lib_version()}
+        return {"writer": writer, "writer_version": str(BULK_VERSION), "sqlite": apsw.sqlite_lib_version()}
     return {}
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import heapq
 import zlib
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import combinations, groupby
+from itertools import combinations, groupby, pairwise
 from operator import itemgetter
 
 import apsw
 import numpy as np
+from numpy.typing import NDArray
 
 from fonoteca.catalogue.statements import Statements
 
@@ -28,6 +28,7 @@ MOST_WORDS = 2_000_000
 FAR_WORDS = 300_000
 """The commonest words that are found two slips away."""
 _ENTRY = np.dtype([("check", "<u2"), ("word", "<u4")])
+_CRC_TABLE = np.array([zlib.crc32(bytes([byte ^ 0xFF])) ^ 0xFF000000 for byte in range(256)], np.uint32)
 _MOST_CANDIDATES = 400
 
 
@@ -58,8 +59,8 @@ def build_spellings(connection: apsw.Connection, parts: Sequence[str]) -> int:
     rows = ((place, word, tracks) for place, (word, tracks) in enumerate(counted, 1))
     connection.executemany("INSERT INTO words (word, text, tracks) VALUES (?, ?, ?)", rows)
     connection.execute("CREATE INDEX words_by_text ON words (text)")
-    forms, words = _filed_forms([word for word, _ in counted])
-    connection.executemany("INSERT INTO spellings (bucket, entries) VALUES (?, ?)", _buckets(forms, words, bucket_bits(len(counted))))
+    keys = _filed_forms([word for word, _ in counted])
+    connection.executemany("INSERT INTO spellings (bucket, entries) VALUES (?, ?)", _buckets(keys, bucket_bits(len(counted))))
     return len(counted)
 
 
@@ -80,29 +81,42 @@ def _most_frequent(counted: Iterator[tuple[str, int]]) -> list[tuple[str, int]]:
     return heapq.nsmallest(MOST_WORDS, usable, key=lambda pair: (-pair[1], pair[0]))
 
 
-def _filed_forms(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    forms, numbers = array("I"), array("I")
-    for place, word in enumerate(words, 1):
-        slips = slips_for(word) if place <= FAR_WORDS else min(1, slips_for(word))
-        if slips and word.isascii():
-            filed = {form_number(form) for form in deleted_forms(word, slips)}
-            forms.extend(filed)
-            numbers.extend([place] * len(filed))
-    return np.frombuffer(forms, np.uint32), np.frombuffer(numbers, np.uint32)
+def _filed_forms(words: Sequence[str]) -> NDArray[np.uint64]:
+    """The number of each form in the upper 32 bits, its word's place (from 1) in the lower ones, in order."""
+    is_filed = [word.isascii() and slips_for(word) > 0 for word in words]
+    letters = np.array([word[:PREFIX].encode() if filed else b"" for word, filed in zip(words, is_filed, strict=True)], f"S{PREFIX}")
+    lengths = np.array([len(word) if filed else 0 for word, filed in zip(words, is_filed, strict=True)], np.int64)
+    table = letters.view(np.uint8).reshape(len(words), PREFIX)
+    keys = [np.empty(0, np.uint64)]
+    for length in range(SHORTEST, PREFIX + 1):
+        for gone in range(3):
+            of_length = lengths >= PREFIX if length == PREFIX else lengths == length
+            if gone == 2:
+                of_length = (lengths >= SHORTEST_FOR_TWO) & of_length & (np.arange(len(words)) < FAR_WORDS)
+            places = np.flatnonzero(of_length)
+            for kept in combinations(range(length), length - gone):
+                forms = _crc32(table[places], kept).astype(np.uint64)
+                keys.append(forms << np.uint64(32) | (places + 1).astype(np.uint64))
+    return np.unique(np.concatenate(keys))
 
 
-def _buckets(forms: np.ndarray, words: np.ndarray, bits: int) -> Iterator[tuple[int, bytes]]:
+def _crc32(table: NDArray[np.uint8], columns: Sequence[int]) -> NDArray[np.uint32]:
+    """zlib.crc32 of these columns of every row."""
+    crc = np.full(len(table), 0xFFFFFFFF, np.uint32)
+    for column in columns:
+        crc = _CRC_TABLE[(crc ^ table[:, column]) & np.uint32(0xFF)] ^ crc >> np.uint32(8)
+    return ~crc
+
+
+def _buckets(keys: NDArray[np.uint64], bits: int) -> Iterator[tuple[int, bytes]]:
     """(bucket, entries): entries of six bytes, the sixteen bits behind the bucket's and the word's number, in this order."""
-    if not len(forms):
-        return
-    order = np.lexsort((words, forms))
-    forms, words = forms[order], words[order]
-    buckets = forms >> np.uint32(32 - bits)
-    entries = np.empty(len(forms), _ENTRY)
+    forms = (keys >> np.uint64(32)).astype(np.uint32)
+    entries = np.empty(len(keys), _ENTRY)
     entries["check"] = (forms >> np.uint32(16 - bits)).astype(np.uint16)
-    entries["word"] = words
-    starts = np.flatnonzero(np.diff(buckets, prepend=np.uint32(0xFFFFFFFF))).tolist()
-    for start, end in zip(starts, [*starts[1:], len(buckets)], strict=True):
+    entries["word"] = keys.astype(np.uint32)
+    buckets = (forms >> np.uint32(32 - bits)).astype(np.int64)
+    starts = np.flatnonzero(np.diff(buckets, prepend=-1)).tolist()
+    for start, end in pairwise([*starts, len(buckets)]):
         yield int(buckets[start]), entries[start:end].tobytes()
 
 
