@@ -12,16 +12,16 @@ import apsw
 import msgspec
 from backports import zstd
 
+from fonoteca.catalogue.edition_file import open_edition
 from fonoteca.catalogue.natural_rows import NaturalTable, Row, iterate_rows, natural_tables
 from fonoteca.ground.database import translate_database_error
-from fonoteca.ground.errors import DatabaseError, UsageError, translate_os_errors
+from fonoteca.ground.errors import translate_os_errors
 from fonoteca.ground.files import open_atomically
 from fonoteca.ground.progress import Progress
 
 FORMAT = "fonoteca-edition-delta"
 VERSION = 1
 COMPRESSION_LEVEL = 12
-EDITION_APPLICATION_ID = 0x464E4345  # "FNCE"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -73,16 +73,8 @@ def describe_edition(path: Path) -> EditionFile:
 
 
 def open_edition_file(path: Path) -> apsw.Connection:
-    """A reading connection to an edition; DatabaseError where the file is none."""
-    if not path.is_file():
-        raise UsageError(f"{path} is no file", "Name the catalogue.sqlite3 of a release.")
-    try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        if (found := connection.pragma("application_id")) != EDITION_APPLICATION_ID:
-            raise DatabaseError(f"{path} is no edition: its application id is {found:#x}", "Name the catalogue.sqlite3 of a release.")
-    except apsw.Error as error:
-        raise translate_database_error(error, path) from error
-    return connection
+    """A reading connection to an edition; DatabaseError with the reason where the file is none, or not whole."""
+    return open_edition(path)
 
 
 def write_delta(old: Path, new: Path, target: Path, progress: Progress | None = None) -> DeltaCounts:
