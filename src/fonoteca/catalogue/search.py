@@ -8,11 +8,13 @@ import time
 import msgspec
 
 from fonoteca.catalogue.filters import TrackFilter
+from fonoteca.catalogue.identifiers import is_public_id
 from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.search_build import Kind
-from fonoteca.catalogue.search_query import parse_query
+from fonoteca.catalogue.search_query import MOST_TERMS, Query, ScopedTerm, parse_query
 from fonoteca.catalogue.search_rows import Found, read_found
 from fonoteca.catalogue.search_run import Searchable, SearchRun
+from fonoteca.catalogue.search_text import query_terms
 from fonoteca.ground.errors import UsageError
 
 _CURSOR = re.compile(r"([1-9][0-9]{0,17})-([0-9a-f]{12})")
@@ -49,6 +51,7 @@ def search(
     query = parse_query(clean_text(text[: 1 << 20]), exact=exact)
     if filter is not None:
         query = msgspec.structs.replace(query, filter=_merged(query.filter, filter))
+    query = _led_by_album(query)
     run = SearchRun(catalogue, kind, started + time_limit_s)
     mark = run.mark(query)
     behind = 0 if after is None else _read_cursor(after, mark)
@@ -66,6 +69,15 @@ def search(
         is_cut=query.is_cut,
         seconds=time.perf_counter() - started,
     )
+
+
+def _led_by_album(query: Query) -> Query:
+    """The words of an album's title are asked for, too: titles have no index but that of their words."""
+    album = query.filter.album
+    if album is None or is_public_id(album):
+        return query
+    terms = (ScopedTerm(term, "album") for term in query_terms(clean_text(album), is_last_open=False))
+    return msgspec.structs.replace(query, wanted=tuple(dict.fromkeys((*query.wanted, *terms)))[: 2 * MOST_TERMS])
 
 
 def _merged(first: TrackFilter, second: TrackFilter) -> TrackFilter:

@@ -142,7 +142,7 @@ class SearchRun:
 
     def _few_rows(self, filter: TrackFilter, condition: Condition, most: int) -> list[int] | None:
         """The tracks that pass a filter with an index, in order, where they are at most so many; else None."""
-        if self.kind != "track" or (filter.artist is None and filter.album is None and filter.isrc is None):
+        if self.kind != "track" or (filter.artist is None and filter.isrc is None):
             return None
         sql = f"SELECT t.track FROM tracks t WHERE {condition[0]} LIMIT {most + 1}"
         rows = list(self._rows(sql, condition[1]))
