@@ -49,7 +49,7 @@ def compare_fingerprints(first: bytes, second: bytes) -> FingerprintMatch | None
     a, b = read_items(first), read_items(second)
     if not (says_something(a) and says_something(b)):
         return None
-    matches = [match for offset in _likely_offsets(a, b) if (match := _match_at(a, b, offset))]
+    matches = [match for offset in _likely_offsets(a, b) if (match := _match_at(a, b, offset)) and _says_enough(match)]
     return min(matches, key=lambda match: (match.bit_error_rate - 0.2 * min(match.overlap, 0.5), abs(match.offset_s)), default=None)
 
 
@@ -73,6 +73,11 @@ def _differences(a: Items, b: Items) -> NDArray[np.int64]:
     places_b = order[np.repeat(begin, counts) + within]
     differences: NDArray[np.int64] = (places_b - places_a).astype(np.int64)
     return differences
+
+
+def _says_enough(match: FingerprintMatch) -> bool:
+    """Short overlaps are somewhat alike by chance, since the best of several offsets is taken."""
+    return match.overlap >= 0.25 or match.bit_error_rate <= 0.15
 
 
 def _match_at(a: Items, b: Items, offset: int) -> FingerprintMatch | None:
