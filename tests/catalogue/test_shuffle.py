@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import numpy as np
 import pytest
 from chi_square import KEYS, MOST_DEVIATION, deviation
@@ -21,7 +23,7 @@ from fonoteca.catalogue.shuffle import Shuffle, resume_shuffle, start_shuffle
 from fonoteca.catalogue.shuffle_cursor import Cursor, read_cursor, write_cursor
 from fonoteca.catalogue.shuffle_members import MemberSlice, RowBitmap, RowList, RowRange, collect_members
 from fonoteca.catalogue.shuffle_order import UniformOrder, WeightedOrder
-from fonoteca.catalogue.shuffle_rows import ALL, choose_members
+from fonoteca.catalogue.shuffle_rows import ALL, choose_members, rows_that_pass
 from fonoteca.ground.errors import UsageError
 from made_editions import MadeCatalogue, Shape, opened, write_catalogue
 
@@ -143,6 +145,32 @@ def test_tracks_deleted_and_changed_on_the_way_neither_stop_nor_repeat_others(tm
         rest = [track.id for track in resume_shuffle(catalogue, shuffle.cursor())]
         assert len({*head, *rest}) == len(head) + len(rest)
         assert {*head, *rest} >= set(ids_that_pass(catalogue, TrackFilter()))
+
+
+def test_a_long_walk_takes_no_more_memory_than_a_short_one(folder: Path) -> None:
+    peaks = []
+    for count in (3_000, LARGE):
+        with opened(folder / "large") as large:
+            shuffle = start_shuffle(large, TrackFilter(), "a")
+            tracemalloc.start()
+            assert sum(1 for _ in itertools.islice(shuffle, count)) == count
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0] + 100_000
+
+
+@pytest.mark.parametrize("track_filter", FILTERS, ids=lambda found: found.key)
+def test_rows_are_looked_up_by_their_numbers_whatever_is_asked_of_them(folder: Path, track_filter: TrackFilter) -> None:
+    condition, values = track_filter.condition(True)
+    with opened(folder / "large") as large:
+        seen: list[str] = []
+        large.statements.connection.trace_v2(apsw.SQLITE_TRACE_STMT, lambda event: seen.append(str(event["sql"])))
+        list(rows_that_pass(large.statements, "j.key", np.arange(1, 5), (condition, values)))
+        large.statements.connection.trace_v2(0)
+        asked = next(sql for sql in seen if "json_each" in sql)
+        plan = [str(row[3]) for row in large.statements.rows(f"EXPLAIN QUERY PLAN {asked}", ("[1]", *values))]
+    assert plan[:2] == ["SCAN j VIRTUAL TABLE INDEX 1:", "SEARCH t USING INTEGER PRIMARY KEY (rowid=?)"]
+    assert not any(step.startswith("SCAN t") for step in plan)
 
 
 # rows

@@ -11,7 +11,7 @@ from fonoteca.catalogue.shuffle_order import State
 from fonoteca.ground.errors import UsageError
 
 VERSION = 1
-LONGEST = 100_000  # characters of a text that can be a cursor
+LONGEST = 20_000  # characters of a text that can be a cursor
 _DIGITS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # those of public ids: none that look alike
 _PREFIX = "s"
 _CHECK_BYTES = 4
