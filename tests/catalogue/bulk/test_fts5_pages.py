@@ -188,3 +188,11 @@ def test_rows_out_of_order_are_refused() -> None:
     for row in (5, 1 << 56):
         with pytest.raises(DatabaseError):
             builder.add(np.array([row]), [pa.array(["b"])])
+
+
+def test_words_that_are_made_already_are_taken_as_they_are() -> None:
+    rows = some_names(3000, 9)
+    words = [(row, index_words(*filter(None, names))) for row, names in rows]
+    builder = TierBuilder(words_of=None)
+    builder.add(np.array([row for row, _ in words]), [pa.array([text for _, text in words])])
+    check_same(builder.finish(), fts5(rows))

@@ -44,9 +44,12 @@ class TierBlocks:
 
 
 class TierBuilder:
-    """Gathers the names of one tier; `add` batches of rows in ascending order, then `finish`."""
+    """Gathers the names of one tier; `add` batches of rows in ascending order, then `finish`.
 
-    def __init__(self, expected_rows: int = 0, words_of: Callable[..., str] = index_words) -> None:
+    words_of: what makes words of names, for rows that are not plain ASCII; None where words are added instead of names.
+    """
+
+    def __init__(self, expected_rows: int = 0, words_of: Callable[..., str] | None = index_words) -> None:
         terms = max(1 << 12, expected_rows // 8)
         self._words_of = words_of
         self._counters = np.zeros(kept.COUNTERS, np.int64)
@@ -74,13 +77,22 @@ class TierBuilder:
         names = [column for column in names if column.null_count < len(column)]
         columns = _described(names)
         kinds = np.empty(len(rows), np.uint8)
-        has_other = find_other(columns.described, len(rows), kinds) > 0
+        has_other = find_other(columns.described, len(rows), self._words_of is None, kinds) > 0
         others = _described([self._words_of_others(names, np.flatnonzero(kinds == OTHER)) if has_other else pa.array([""])])
         first = other = 0
         while first < len(rows):
             at = first
             first, other, count = find_tokens(
-                columns.described, others.described, kinds, rows, first, other, self._found, self._found_bytes, self._counters
+                columns.described,
+                others.described,
+                kinds,
+                rows,
+                first,
+                other,
+                self._words_of is None,
+                self._found,
+                self._found_bytes,
+                self._counters,
             )
             self._add_tokens(count)
             if first == at:  # one row of more than all the room
@@ -96,8 +108,9 @@ class TierBuilder:
 
     def _words_of_others(self, names: Sequence[Any], places: Array) -> Any:
         """The tokens of rows with other than ASCII in them, a space between each."""
-        taken = [names_of.take(pa.array(places)).to_pylist() for names_of in names]
-        return pa.array([self._split(self._words_of(*filter(None, row))) for row in zip(*taken, strict=True)], pa.large_string())
+        taken = [column.take(pa.array(places)).to_pylist() for column in names]
+        words_of = self._words_of or _joined
+        return pa.array([self._split(words_of(*filter(None, row))) for row in zip(*taken, strict=True)], pa.large_string())
 
     def _split(self, words: str) -> str:
         if words.isascii():
@@ -192,6 +205,10 @@ class TierBuilder:
         gather(self._texts, chosen[:, [kept.TEXT_AT, kept.LENGTH]], offsets, texts)
         words = pa.LargeStringArray.from_buffers(len(order), pa.py_buffer(offsets), pa.py_buffer(texts))
         return _words(words, chosen[:, kept.ROWS].copy())
+
+
+def _joined(*words: str) -> str:
+    return "\n".join(words)
 
 
 def _described(names: Sequence[Any]) -> ColumnsOfBatch:

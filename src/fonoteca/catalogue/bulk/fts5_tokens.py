@@ -52,8 +52,8 @@ _START = -3750763034362895579  # FNV-1a's
 
 
 @njit(nogil=True, cache=True)
-def find_other(columns: Any, rows: int, kinds: Any) -> int:
-    """Mark the rows whose words are not made here: with other than ASCII, or of more than 1,000 characters; how many."""
+def find_other(columns: Any, rows: int, are_words: bool, kinds: Any) -> int:
+    """Mark the rows whose words are not made here: with other than ASCII, or names of more than 1,000 characters; how many."""
     count = 0
     for i in range(rows):
         total = 0
@@ -69,7 +69,7 @@ def find_other(columns: Any, rows: int, kinds: Any) -> int:
                 seen |= byte
             if seen >= 128:
                 kinds[i] = OTHER
-        if total > LONGEST_NAME:
+        if total > LONGEST_NAME and not are_words:
             kinds[i] = OTHER
         count += kinds[i]
     return count
@@ -152,11 +152,12 @@ def _find_signs(line: Any, row: int, found: Any, found_bytes: Any, count: int, u
 
 @njit(nogil=True, cache=True)
 def find_tokens(
-    columns: Any, others: Any, kinds: Any, rows: Any, first: int, other: int, found: Any, found_bytes: Any, counters: Any
+    columns: Any, others: Any, kinds: Any, rows: Any, first: int, other: int, are_words: bool, found: Any, found_bytes: Any, counters: Any
 ) -> Any:
     """The tokens of the rows from `first` on that have room: (the first row left out, words of others used up, tokens).
 
-    others: one column with the words of the rows whose kind is OTHER, one after another. found: see fts5_terms.add_tokens.
+    are_words: nothing is to be added to the columns' own words. others: one column with the words of the rows whose kind is
+    OTHER, one after another. found: see fts5_terms.add_tokens.
     """
     count = used = 0
     for i in range(first, len(rows)):
@@ -199,7 +200,7 @@ def find_tokens(
             if used > begun:
                 count = _end_token(used, begun, value, rows[i], found, count)
             is_odd |= letters == 0 and signs > 0
-            if is_odd and kinds[i] != OTHER:
+            if is_odd and not are_words and kinds[i] != OTHER:
                 row_is_odd = True
                 count, used = _find_odd(text, rows[i], found, found_bytes, count, used)
         other += kinds[i] == OTHER
