@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from functools import partial
 from pathlib import Path
 
 from archives import pinned, run_fonoteca, working_folder
@@ -69,7 +70,7 @@ def main() -> None:
             ],
             amount=LINES, unit="lines", rounds=3, warm_up=False,
         )  # fmt: skip
-        two_ways = [Alternative(f"--into, {cores} core", lambda cores=cores: into(cores), renew) for cores in (1, 2)]
+        two_ways = [Alternative(f"--into, {cores} core", partial(into, cores), renew) for cores in (1, 2)]
         compare("Importing into tables", two_ways, amount=LINES_INTO, unit="lines", rounds=3, warm_up=False)
 
 

@@ -305,3 +305,13 @@ def test_hostile_values_are_kept_or_told_and_never_obeyed(tmp_path: Path) -> Non
 def test_a_line_reads_as_the_object_it_is() -> None:
     line = read_object(Path("x"), 1, b'{"title": "t"}')
     assert line.rows == (MetadataRow(title="t", line=1),)
+
+
+def test_a_withdrawal_that_hides_names_takes_them_out_of_the_source_records(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path / "archive")
+    rows = [{"title": f"Song {n}", "artists": ["A"], "extra": {"note": f"secret {n}"}} for n in range(70)]
+    import_(archive, write_rows(tmp_path / "rows.jsonl", rows))
+    run_fonoteca("withdraw", "Song 66", "--reason", "privacy", "--yes", "--archive", archive)
+    with SourceRecords(archive / "sources.sqlite3") as sources:
+        kept = [json.loads(line)["title"] for line in sources.lines_of("rows")]
+    assert kept == [row["title"] for row in rows if row["title"] != "Song 66"]
