@@ -146,7 +146,8 @@ def collect_members(rows: Iterable[tuple[int]], first: int, last: int) -> RowLis
     parts: list[npt.NDArray[np.int64]] = []
     bits: npt.NDArray[np.uint8] | None = None
     count = 0
-    for part in _batches(rows):
+    for found in _batches(rows):
+        part = found[(found >= first) & (found <= last)]  # a row may have come since the range was asked for
         count += len(part)
         parts.append(part)
         if bits is not None or count > room:
