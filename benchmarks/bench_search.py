@@ -34,12 +34,11 @@ class Opened:
 
 
 def make_words(count: int, chance: np.random.Generator) -> list[str]:
-    """Distinct words, the short ones first."""
-    words = dict.fromkeys(["the", "of", "to", "love", "you", "a", "in", "me", "my", "and"])
+    """Distinct words of one to four syllables, the short ones first."""
+    words: dict[str, None] = {}
     while len(words) < count:
-        length = 1 + min(4, len(words) * 5 // count) + int(chance.integers(0, 2))
-        words["".join(SYLLABLES[place] for place in chance.integers(0, len(SYLLABLES), length))] = None
-    return list(words)
+        words["".join(SYLLABLES[place] for place in chance.integers(0, len(SYLLABLES), chance.integers(1, 5)))] = None
+    return sorted(words, key=len)
 
 
 def make_names(words: list[str], count: int, longest: int, chance: np.random.Generator) -> list[str]:

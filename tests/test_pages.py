@@ -33,6 +33,7 @@ TASKS = (
     "verify",
     "restore-an-original",
     "read-a-release",
+    "search",
     "shuffle",
     "find-what-is-missing",
     "withdraw",
