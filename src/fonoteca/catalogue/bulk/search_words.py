@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
 
+import apsw
 import numba
 import numpy as np
 import pyarrow as pa
@@ -178,7 +179,10 @@ def _append(out: Array, ends: Array, rows: Array, extra: Array, extra_ends: Arra
 
 
 def words_of(texts: pa.Array) -> pa.Array:
-    """For rows of texts (BETWEEN between them, names on lines) what FTS5 is to be given: large_string; the tokens are index_words'."""
+    """For rows of texts (BETWEEN between them, names on lines) what FTS5 is to be given: large_string.
+
+    The tokens are those of index_words; words that are not ASCII are tokens of unicode61 already.
+    """
     offsets, content = text_parts(texts)
     first, size = int(offsets[0]), int(offsets[-1] - offsets[0])
     content, offsets = content[first : first + size], offsets - first
@@ -211,4 +215,16 @@ def _with_hard(out: Array, ends: Array, content: Array, hard: Array) -> tuple[Ar
 
 @lru_cache(maxsize=1 << 18)
 def _hard_words(text: bytes) -> bytes:
-    return index_words(*filter(None, text.decode("utf-8", "replace").split(chr(BETWEEN)))).encode()
+    words = index_words(*filter(None, text.decode("utf-8", "replace").split(chr(BETWEEN))))
+    return b" ".join(chunk.encode() if chunk.isascii() else _tokens_of(chunk) for chunk in words.split())
+
+
+@lru_cache(maxsize=1 << 18)
+def _tokens_of(chunk: str) -> bytes:
+    spoken = _tokenizer()(chunk.encode("utf-8", "replace"), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False)
+    return " ".join(str(token) for colocated in spoken for token in colocated).encode()
+
+
+@cache
+def _tokenizer() -> Any:
+    return apsw.Connection(":memory:").fts5_tokenizer("unicode61", ["remove_diacritics", "2"])

@@ -1,0 +1,168 @@
+"""What people ask of an edition, timed: look-ups hot and cold, searches, typos, shuffles."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from fonoteca.catalogue.edition_reading import Edition
+from fonoteca.catalogue.filters import TrackFilter
+from fonoteca.catalogue.search import search
+from fonoteca.catalogue.search_build import TEXTS
+from fonoteca.catalogue.shuffle import start_shuffle
+
+HOT, COLD, SEARCHES = 3_000, 300, 300
+_BY_ID = "SELECT track, title, artist, album FROM tracks WHERE substr(id, 1, 6) = substr(?1, 1, 6) AND +id = ?1"
+_BY_ISRC = "SELECT track, title, artist, album FROM tracks WHERE isrc_number = ?1"
+_BY_ALBUM = "SELECT track, title FROM tracks WHERE album = ?1"
+_BY_HASH = "SELECT track, size FROM files WHERE substr(sha256, 1, 4) = substr(?1, 1, 4) AND +sha256 = ?1"
+Ask = Callable[[Any], object]
+
+
+def ask_all(path: Path) -> dict[str, dict[str, float]]:
+    """p50 and p99 in milliseconds by what was asked; prints them."""
+    found: dict[str, dict[str, float]] = {}
+
+    def tell(name: str, times: Sequence[float]) -> None:
+        ordered = sorted(times)
+        found[name] = {
+            "p50_ms": ordered[len(ordered) // 2] * 1000,
+            "p99_ms": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] * 1000,
+        }
+        print(f"  {name:34} p50 {found[name]['p50_ms']:9.4f} ms   p99 {found[name]['p99_ms']:9.4f} ms", flush=True)
+
+    chance = random.Random(11)
+    _look_ups(path, chance, tell)
+    _searches(path, chance, tell)
+    _shuffles(path, chance, tell)
+    return found
+
+
+def _open(path: Path) -> apsw.Connection:
+    return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+
+
+def _rows(path: Path, chance: random.Random, count: int, columns: str, table: str = "tracks", key: str = "track") -> list[Any]:
+    connection = _open(path)
+    last = connection.execute(f"SELECT max({key}) FROM {table}").get
+    found: list[Any] = []
+    while len(found) < count:
+        at = chance.randint(1, last)
+        condition = " AND ".join(f"{name} IS NOT NULL" for name in columns.split(", "))
+        row = connection.execute(f"SELECT {columns} FROM {table} WHERE {key} >= ? AND {condition} LIMIT 1", (at,)).fetchone()
+        if row is not None:
+            found.append(row if len(row) > 1 else row[0])
+    connection.close()
+    return found
+
+
+def _times(ask: Ask, questions: Sequence[Any]) -> list[float]:
+    times = []
+    for question in questions:
+        started = time.perf_counter()
+        ask(question)
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def forget(path: Path) -> None:
+    """Take the file out of the page cache."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(handle)
+
+
+def _look_ups(path: Path, chance: random.Random, tell: Callable[[str, Sequence[float]], None]) -> None:
+    asked = {
+        "look-up by id": (_BY_ID, "id", "tracks", "track"), "look-up by ISRC": (_BY_ISRC, "isrc_number", "tracks", "track"),
+        "tracks of an album": (_BY_ALBUM, "album", "tracks", "track"), "file by SHA-256": (_BY_HASH, "sha256", "files", "track"),
+    }  # fmt: skip
+    for name, (sql, columns, table, key) in asked.items():
+        hot, cold = _rows(path, chance, HOT, columns, table, key), _rows(path, chance, COLD, columns, table, key)
+        connection = _open(path)
+        ask = _asking(connection, sql)
+        _times(ask, hot)
+        tell(f"{name}, hot", _times(ask, hot))
+        connection.close()
+        forget(path)
+        connection = _open(path)
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        tell(f"{name}, cold", _times(_asking(connection, sql), cold))
+        connection.close()
+
+
+def _asking(connection: apsw.Connection, sql: str) -> Ask:
+    return lambda value: connection.execute(sql, (value,)).fetchall()
+
+
+def _searches(path: Path, chance: random.Random, tell: Callable[[str, Sequence[float]], None]) -> None:
+    _read_search(path)
+    with Edition.open(path) as edition:
+        rows = _words_of_rows(path, chance)
+        for count in range(1, 7):
+            asked = [" ".join(chance.sample(words, count)) + " " for words in rows if len(words) >= count][:SEARCHES]
+            tell(f"search, {count} word{'s' * (count > 1)}", _warm(lambda text: search(edition, text), asked))
+        for letters in (1, 2, 3):
+            asked = [chance.choice(words)[:letters] for words in rows][:SEARCHES]
+            tell(f"search, prefix of {letters}", _warm(lambda text: search(edition, text), asked))
+        asked = [f"{words[0]} {words[1][:3]}" for words in rows if len(words) > 1][:SEARCHES]
+        tell("search, word and prefix of 3", _warm(lambda text: search(edition, text), asked))
+        asked = [_mistyped(word, chance) + " " for words in rows for word in words[:1] if len(word) >= 6][:SEARCHES]
+        tell("search, one mistyped word", _warm(lambda text: search(edition, text), asked))
+
+
+def _warm(ask: Ask, asked: Sequence[str]) -> list[float]:
+    _times(ask, asked)
+    return _times(ask, asked)
+
+
+def _read_search(path: Path) -> None:
+    """Read the search tables once, as a server does when it starts."""
+    connection = _open(path)
+    tables = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE name GLOB '*_search_*_data' OR name IN ('words', 'spellings')"
+    ).fetchall()
+    for name in (str(row[0]) for row in tables):
+        column = {"words": "tracks", "spellings": "length(entries)"}.get(name, "length(block)")
+        connection.execute(f"SELECT sum({column}) FROM {name}").fetchall()
+    connection.close()
+
+
+def _words_of_rows(path: Path, chance: random.Random) -> list[list[str]]:
+    connection = _open(path)
+    last = connection.execute("SELECT max(track) FROM tracks").get
+    found: list[list[str]] = []
+    while len(found) < 4 * SEARCHES:
+        row = connection.execute(f"{TEXTS['track']} WHERE t.track = ?", (chance.randint(1, last),)).fetchone() or ()
+        words = list(dict.fromkeys(word for name in row[1:] if name for word in name.lower().split() if word.isalnum()))
+        if words:
+            found.append(words)
+    connection.close()
+    return found
+
+
+def _mistyped(word: str, chance: random.Random) -> str:
+    at = chance.randrange(1, len(word) - 1)
+    return word[:at] + word[at + 1 :]
+
+
+def _shuffles(path: Path, chance: random.Random, tell: Callable[[str, Sequence[float]], None]) -> None:
+    with Edition.open(path) as edition:
+
+        def first(seed: str) -> object:
+            return next(iter(start_shuffle(edition, TrackFilter(), seed)))
+
+        seeds = [str(chance.random()) for _ in range(100)]
+        first("warm")
+        tell("shuffle, first track", _times(first, seeds))
+        tracks = iter(start_shuffle(edition, TrackFilter(), "next"))
+        tell("shuffle, next track", _times(lambda _: next(tracks), range(3000)))
