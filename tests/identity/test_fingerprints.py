@@ -7,6 +7,7 @@ import struct
 from itertools import combinations
 from pathlib import Path
 
+import msgspec
 import pytest
 import soundfile
 from hypothesis import given
@@ -51,12 +52,12 @@ def test_copies_are_near_and_other_music_is_far(excerpts: list[dict[str, bytes]]
         for name in ("opus", "trimmed", "padded"):
             match = compare_fingerprints(variants["original"], variants[name])
             assert match is not None
-            assert match.bit_error_rate < 0.10, name
+            assert match.rate < 0.13, name
             assert match.overlap > 0.5, name
     for one, other in combinations(excerpts, 2):
         match = compare_fingerprints(one["original"], other["trimmed"])
         assert match is not None
-        assert match.bit_error_rate > 0.35
+        assert match.rate > 0.35
 
 
 def test_offset_tells_what_was_put_in_front(excerpts: list[dict[str, bytes]]) -> None:
@@ -73,7 +74,7 @@ def test_exchanged_fingerprints_differ_in_sign_of_offset_only(seed: int, shift: 
     one_way, back = compare_fingerprints(sound, bytes(other)), compare_fingerprints(bytes(other), sound)
     assert one_way is not None
     assert back is not None
-    assert (one_way.bit_error_rate, one_way.overlap, one_way.offset_s) == (back.bit_error_rate, back.overlap, -back.offset_s)
+    assert one_way == msgspec.structs.replace(back, offset_s=-back.offset_s)
     assert one_way.bit_error_rate < 0.02
 
 
@@ -81,6 +82,20 @@ def test_exchanged_fingerprints_differ_in_sign_of_offset_only(seed: int, shift: 
 def test_any_bytes_can_be_compared(one: bytes, other: bytes) -> None:
     match = compare_fingerprints(one, other)
     assert match is None or 0 <= match.bit_error_rate <= 1
+
+
+def test_quiet_pieces_are_not_alike_because_both_are_quiet() -> None:
+    """Most bits stand still in both; those that move do so by chance."""
+    chance = random.Random(1)
+
+    def still() -> int:
+        return 0x0F0F0F0F ^ (chance.getrandbits(32) & chance.getrandbits(32) & chance.getrandbits(32))
+
+    one, other = (struct.pack("<400I", *(still() for _ in range(400))) for _ in range(2))
+    match = compare_fingerprints(one, other)
+    assert match is not None
+    assert match.bit_error_rate < 0.25
+    assert match.rate > 0.4
 
 
 def test_short_and_silent_fingerprints_say_nothing() -> None:

@@ -9,21 +9,22 @@ from numpy.typing import NDArray
 ITEM_S = 4096 / 3 / 11_025  # one Chromaprint item steps a third of a frame of 4,096 samples at 11,025 Hz
 SHORTEST_OVERLAP = 40  # items, 5 s: less than that is alike by chance too often
 OFFSETS_TRIED = 6
+LEAST_BY_CHANCE = 0.1  # share of bits that would differ by chance, below which both are so still that nothing can be told
 LEAST_VARIETY = 8  # distinct items below which it is silence or a tone, which says nothing
 
-_BITS = np.array([bin(value).count("1") for value in range(256)], dtype=np.uint8)
-
 Items = NDArray[np.uint32]
+Bits = NDArray[np.uint8]
 
 
 class FingerprintMatch(msgspec.Struct, frozen=True):
     """Two fingerprints laid one on the other where they agree best.
 
-    `bit_error_rate`: share of bits that differ in the overlap; `overlap`: share of the shorter one; `offset_s`: how much later the
-    sound comes in the second.
+    `bit_error_rate`: share of bits that differ in the overlap; `rate`: the same where half of them would differ by chance, which quiet
+    music does not reach; `overlap`: share of the shorter one; `offset_s`: how much later the sound comes in the second.
     """
 
     bit_error_rate: float
+    rate: float
     overlap: float
     offset_s: float
 
@@ -49,8 +50,9 @@ def compare_fingerprints(first: bytes, second: bytes) -> FingerprintMatch | None
     a, b = read_items(first), read_items(second)
     if not (says_something(a) and says_something(b)):
         return None
-    matches = [match for offset in _likely_offsets(a, b) if (match := _match_at(a, b, offset)) and _says_enough(match)]
-    return min(matches, key=lambda match: (match.bit_error_rate - 0.2 * min(match.overlap, 0.5), abs(match.offset_s)), default=None)
+    bits = _bits(a), _bits(b)
+    matches = [match for offset in _likely_offsets(a, b) if (match := _match_at(*bits, offset)) and _says_enough(match)]
+    return min(matches, key=lambda match: (match.rate - 0.2 * min(match.overlap, 0.5), abs(match.offset_s)), default=None)
 
 
 def _likely_offsets(a: Items, b: Items) -> list[int]:
@@ -77,17 +79,26 @@ def _differences(a: Items, b: Items) -> NDArray[np.int64]:
 
 def _says_enough(match: FingerprintMatch) -> bool:
     """Short overlaps are somewhat alike by chance, since the best of several offsets is taken."""
-    return match.overlap >= 0.25 or match.bit_error_rate <= 0.15
+    return match.overlap >= 0.25 or match.rate <= 0.15
 
 
-def _match_at(a: Items, b: Items, offset: int) -> FingerprintMatch | None:
+def _match_at(a: Bits, b: Bits, offset: int) -> FingerprintMatch | None:
     begin_a, begin_b = max(0, -offset), max(0, offset)
     length = min(len(a) - begin_a, len(b) - begin_b)
     if length < SHORTEST_OVERLAP:
         return None
-    differing = np.bitwise_xor(a[begin_a : begin_a + length], b[begin_b : begin_b + length])
-    rate = int(_BITS[differing.view(np.uint8)].sum(dtype=np.int64)) / (32 * length)
-    return FingerprintMatch(rate, length / min(len(a), len(b)), offset * ITEM_S)
+    bits_a, bits_b = a[begin_a : begin_a + length], b[begin_b : begin_b + length]
+    share_a, share_b = bits_a.mean(axis=0), bits_b.mean(axis=0)
+    by_chance = float((share_a * (1 - share_b) + share_b * (1 - share_a)).mean())
+    if by_chance < LEAST_BY_CHANCE:
+        return None
+    error_rate = float((bits_a != bits_b).mean())
+    return FingerprintMatch(error_rate, error_rate / by_chance / 2, length / min(len(a), len(b)), offset * ITEM_S)
+
+
+def _bits(items: Items) -> Bits:
+    """One row an item, one column a bit."""
+    return np.unpackbits(np.ascontiguousarray(items).view(np.uint8)).reshape(-1, 32)
 
 
 def sample_items(fingerprint: bytes, count: int) -> list[int]:

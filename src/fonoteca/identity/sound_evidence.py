@@ -32,11 +32,11 @@ def judge_fingerprints(a: Recording, b: Recording) -> Weighed | None:
     match = compare_fingerprints(a.fingerprint, b.fingerprint) if a.fingerprint and b.fingerprint else None
     if match is None:
         return None
-    rate, seconds = match.bit_error_rate, match.overlap * min(len(a.fingerprint or b""), len(b.fingerprint or b"")) // 4 * ITEM_S
+    rate, seconds = match.rate, match.overlap * min(len(a.fingerprint or b""), len(b.fingerprint or b"")) // 4 * ITEM_S
     score = next(bits for limit, bits in FINGERPRINT if rate <= limit)
     if score > 0:
         score *= min(1.0, 2 * match.overlap)
-    shown = f"{rate:.1%} of fingerprint bits differ over {seconds:.0f} s"
+    shown = f"{match.bit_error_rate:.1%} of fingerprint bits differ over {seconds:.0f} s ({2 * rate:.0%} of what chance makes)"
     outweighs = rate <= FINGERPRINT_OUTWEIGHS_TO and match.overlap >= 0.5
     return Weighed("fingerprint", score, shown, contradicts=rate > FINGERPRINT_CONTRADICTS_FROM, outweighs=outweighs)
 
