@@ -12,8 +12,10 @@ OFFSETS_TRIED = 6
 LEAST_BY_CHANCE = 0.1  # share of bits that would differ by chance, below which both are so still that nothing can be told
 LEAST_VARIETY = 8  # distinct items below which it is silence or a tone, which says nothing
 
+_BITS = np.array([bin(value).count("1") for value in range(256)], dtype=np.uint8)
+
 Items = NDArray[np.uint32]
-Bits = NDArray[np.uint8]
+Counts = NDArray[np.int64]
 
 
 class FingerprintMatch(msgspec.Struct, frozen=True):
@@ -50,8 +52,8 @@ def compare_fingerprints(first: bytes, second: bytes) -> FingerprintMatch | None
     a, b = read_items(first), read_items(second)
     if not (says_something(a) and says_something(b)):
         return None
-    bits = _bits(a), _bits(b)
-    matches = [match for offset in _likely_offsets(a, b) if (match := _match_at(*bits, offset)) and _says_enough(match)]
+    counts = _bits_set(a), _bits_set(b)
+    matches = [match for offset in _likely_offsets(a, b) if (match := _match_at(a, b, *counts, offset)) and _says_enough(match)]
     return min(matches, key=lambda match: (match.rate - 0.2 * min(match.overlap, 0.5), abs(match.offset_s)), default=None)
 
 
@@ -82,23 +84,25 @@ def _says_enough(match: FingerprintMatch) -> bool:
     return match.overlap >= 0.25 or match.rate <= 0.15
 
 
-def _match_at(a: Bits, b: Bits, offset: int) -> FingerprintMatch | None:
+def _match_at(a: Items, b: Items, set_a: Counts, set_b: Counts, offset: int) -> FingerprintMatch | None:
     begin_a, begin_b = max(0, -offset), max(0, offset)
     length = min(len(a) - begin_a, len(b) - begin_b)
     if length < SHORTEST_OVERLAP:
         return None
-    bits_a, bits_b = a[begin_a : begin_a + length], b[begin_b : begin_b + length]
-    share_a, share_b = bits_a.mean(axis=0), bits_b.mean(axis=0)
+    share_a, share_b = ((counts[begin + length] - counts[begin]) / length for counts, begin in ((set_a, begin_a), (set_b, begin_b)))
     by_chance = float((share_a * (1 - share_b) + share_b * (1 - share_a)).mean())
     if by_chance < LEAST_BY_CHANCE:
         return None
-    error_rate = float((bits_a != bits_b).mean())
+    differing = np.bitwise_xor(a[begin_a : begin_a + length], b[begin_b : begin_b + length])
+    error_rate = int(_BITS[differing.view(np.uint8)].sum(dtype=np.int64)) / (32 * length)
     return FingerprintMatch(error_rate, error_rate / by_chance / 2, length / min(len(a), len(b)), offset * ITEM_S)
 
 
-def _bits(items: Items) -> Bits:
-    """One row an item, one column a bit."""
-    return np.unpackbits(np.ascontiguousarray(items).view(np.uint8)).reshape(-1, 32)
+def _bits_set(items: Items) -> Counts:
+    """How many of the items before each place have each of the 32 bits set."""
+    bits = np.unpackbits(np.ascontiguousarray(items).view(np.uint8)).reshape(-1, 32)
+    counts: Counts = np.vstack([np.zeros((1, 32), dtype=np.int64), bits.cumsum(axis=0, dtype=np.int64)])
+    return counts
 
 
 def sample_items(fingerprint: bytes, count: int) -> list[int]:
