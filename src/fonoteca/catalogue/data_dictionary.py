@@ -10,7 +10,11 @@ from importlib import resources
 import apsw
 import msgspec
 
-from fonoteca.catalogue.schema import SCHEMA_VERSION, TABLES, VIEWS
+from fonoteca.catalogue.schema import EDITION_TABLES, SCHEMA_VERSION, TABLES, VIEWS
+from fonoteca.catalogue.search_build import SEARCH_TABLES
+from fonoteca.catalogue.statistics import STATISTICS_TABLE
+
+EVERY_TABLE = TABLES + EDITION_TABLES + SEARCH_TABLES + STATISTICS_TABLE
 
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,7 +44,7 @@ def data_dictionary() -> tuple[DescribedTable, ...]:
     """Tables first, then views, in the order of the schema. KeyError where a column has no meaning yet, which a test sees first."""
     meanings = tomllib.loads(resources.files(__package__).joinpath("data_dictionary.toml").read_text("utf-8"))
     connection = apsw.Connection(":memory:")
-    connection.execute(TABLES + VIEWS)
+    connection.execute(EVERY_TABLE + VIEWS)
     names = connection.execute("SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY type, rowid").fetchall()
     return tuple(_describe(connection, str(kind), str(name), meanings) for kind, name in names)
 
