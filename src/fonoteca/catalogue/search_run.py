@@ -15,10 +15,11 @@ from fonoteca.catalogue.filters import Condition, TrackFilter, popularity_rows
 from fonoteca.catalogue.search_build import ALIASES, Kind
 from fonoteca.catalogue.search_corrections import corrected_queries
 from fonoteca.catalogue.search_match import row_matches
+from fonoteca.catalogue.search_plan import choose_leading
 from fonoteca.catalogue.search_query import Query
 from fonoteca.catalogue.search_rows import read_names
 from fonoteca.catalogue.search_text import Term
-from fonoteca.catalogue.search_vocabulary import EditionVocabulary, Vocabulary, WorkingVocabulary, choose_leading, match_expression
+from fonoteca.catalogue.search_vocabulary import EditionVocabulary, Vocabulary, WorkingVocabulary, match_expression
 from fonoteca.catalogue.statements import Statements
 from fonoteca.ground.errors import DatabaseError
 
@@ -75,7 +76,7 @@ class SearchRun:
         rows: list[int] = []
         with self._within_time():
             condition = self._condition(query.filter)
-            leading = choose_leading(self._vocabulary, [wanted.term for wanted in query.wanted])
+            leading = choose_leading(self._vocabulary, [wanted.term for wanted in query.wanted], most)
             is_told_by_index = condition[0] == "1" and (self.is_edition or self.kind == "track") and _is_told_by(leading, query)
             for row in self._candidates(query, leading, condition, behind):
                 if is_told_by_index or self._matches(row, query, condition):
@@ -86,14 +87,17 @@ class SearchRun:
 
     def collect_corrected(self, query: Query, most: int) -> tuple[list[int], str | None]:
         """The rows of the first query near this one that finds any, and its words; nothing and None where none does."""
-        variants: list[Query] = []
-        with self._within_time():
-            variants = list(corrected_queries(self._vocabulary, query))
-        for variant in variants:
+        variants = corrected_queries(self._vocabulary, query)
+        while (variant := self._next(variants)) is not None:
             rows = self.collect(variant, 0, most)
             if rows:
                 return rows, variant.text
         return [], None
+
+    def _next(self, variants: Iterator[Query]) -> Query | None:
+        with self._within_time():
+            return next(variants, None)
+        return None
 
     def _matches(self, row: int, query: Query, condition: Condition) -> bool:
         if time.perf_counter() > self.deadline:

@@ -8,18 +8,16 @@ from fonoteca.catalogue.search_text import Term
 from fonoteca.catalogue.spelling import nearest_in_vocabulary, nearest_words, slips_for
 from fonoteca.catalogue.statements import Statements
 
-MANY = 1 << 40
-"""More tracks than there are: the estimate of a beginning too short to be counted."""
-WORTH_A_SECOND = 30
-"""Tracks of the rarest term from which on the list of another is read, too: fewer rows are quicker looked at themselves."""
-PREFIX_ROWS_PER_LOOK = 1000
-"""Entries of lists that FTS5 puts together in the time of one look at a row: 30 ns against 30 µs (November 2026)."""
 _MOST_COUNTED = 300
+_COMMONEST = 1000
 _LAST = "\U0010ffff"
 
 
 class Vocabulary(Protocol):
     """The words of one index."""
+
+    def rows(self) -> int:
+        """Tracks that there are."""
 
     def tracks_of(self, word: str) -> int:
         """Tracks that hold the word, about; 0 where it is unknown or rare."""
@@ -37,6 +35,10 @@ class EditionVocabulary:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
+    def rows(self) -> int:
+        """As Vocabulary says."""
+        return int(self._statements.value("SELECT max(track) FROM tracks") or 0)
+
     def tracks_of(self, word: str) -> int:
         """As Vocabulary says."""
         return int(self._statements.value("SELECT tracks FROM words WHERE text = ?", (word,)) or 0)
@@ -44,8 +46,12 @@ class EditionVocabulary:
     def tracks_beginning(self, start: str) -> int:
         """As Vocabulary says."""
         sql = "SELECT count(*), sum(tracks) FROM (SELECT tracks FROM words WHERE text >= ? AND text < ? LIMIT ?)"
-        found = self._statements.row(sql, (start, start + _LAST, _MOST_COUNTED))
-        return 0 if not found or not found[0] else int(found[1]) * (100 if found[0] == _MOST_COUNTED else 1)
+        words, tracks = self._statements.row(sql, (start, start + _LAST, _MOST_COUNTED)) or (0, None)
+        if words < _MOST_COUNTED:
+            return int(tracks or 0)
+        # too many words to count: the commonest of all words hold about half of all there is
+        common = "SELECT sum(tracks) FROM words WHERE word <= ? AND +text >= ? AND +text < ?"
+        return max(int(tracks), 2 * int(self._statements.value(common, (_COMMONEST, start, start + _LAST)) or 0))
 
     def nearest(self, word: str) -> list[str]:
         """As Vocabulary says."""
@@ -58,6 +64,10 @@ class WorkingVocabulary:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
         statements.run("CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_vocabulary USING fts5vocab(main, track_search, row)")
+
+    def rows(self) -> int:
+        """As Vocabulary says."""
+        return int(self._statements.value("SELECT max(track) FROM tracks") or 0)
 
     def tracks_of(self, word: str) -> int:
         """As Vocabulary says."""
@@ -74,40 +84,6 @@ class WorkingVocabulary:
         slips = slips_for(word)
         lengths = (len(word) - slips, len(word) + slips)
         return nearest_in_vocabulary(self._statements.rows(sql, (word[0], word[0] + _LAST, *lengths)), word) if slips else []
-
-
-def estimate(vocabulary: Vocabulary, term: Term) -> int:
-    """Tracks that hold the term, about: of each alternative the rarest token."""
-    return sum(_estimate_all(vocabulary, alternative, term.is_prefix) for alternative in term.alternatives)
-
-
-def _estimate_all(vocabulary: Vocabulary, tokens: tuple[str, ...], is_prefix: bool) -> int:
-    *whole, last = tokens
-    counts = [vocabulary.tracks_of(token) for token in whole]
-    if not is_prefix:
-        counts.append(vocabulary.tracks_of(last))
-    elif len(last) < 3 and last.isascii():
-        counts.append(MANY)
-    else:
-        counts.append(vocabulary.tracks_beginning(last))
-    return min(counts)
-
-
-def choose_leading(vocabulary: Vocabulary, terms: list[Term]) -> list[Term]:
-    """The rarest terms, at most two, that the index is asked for; the others are looked for in the rows it names.
-
-    A second one is asked for only where it is worth reading its list: not where the first is rare already, nor where it is a beginning
-    of so many words that putting their lists together takes longer than looking at the rows of the first.
-    """
-    counted = sorted(((estimate(vocabulary, term), place) for place, term in enumerate(terms)))
-    if not counted:
-        return []
-    chosen = [terms[counted[0][1]]]
-    if len(counted) > 1 and counted[0][0] > WORTH_A_SECOND:
-        second = terms[counted[1][1]]
-        if counted[1][0] < (PREFIX_ROWS_PER_LOOK * counted[0][0] if second.is_prefix else MANY):
-            chosen.append(second)
-    return chosen
 
 
 def match_expression(terms: list[Term]) -> str:

@@ -10,7 +10,7 @@ import heapq
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import combinations, groupby, pairwise
+from itertools import combinations, groupby, islice, pairwise
 from operator import itemgetter
 
 import apsw
@@ -29,7 +29,7 @@ FAR_WORDS = 300_000
 """The commonest words that are found two slips away."""
 _ENTRY = np.dtype([("check", "<u2"), ("word", "<u4")])
 _CRC_TABLE = np.array([zlib.crc32(bytes([byte ^ 0xFF])) ^ 0xFF000000 for byte in range(256)], np.uint32)
-_MOST_CANDIDATES = 400
+_MOST_CANDIDATES = 200
 
 
 def slips_for(word: str) -> int:
@@ -125,10 +125,11 @@ def nearest_words(statements: Statements, word: str, most: int = 3) -> list[str]
     bits = bucket_bits(statements.value("SELECT coalesce(max(word), 0) FROM words"))
     for slips in range(1, slips_for(word) + 1):
         numbers = sorted(set(_candidates(statements, deleted_forms(word, slips), bits)))[:_MOST_CANDIDATES]
-        found = (statements.value("SELECT text FROM words WHERE word = ?", (number,)) for number in numbers)
-        near = [other for other in found if other != word and is_near(word, other, slips)]
+        listed = "SELECT text FROM words WHERE word IN (SELECT value FROM json_each(?)) ORDER BY word"
+        found = (text for (text,) in statements.rows(listed, (str(numbers),)))
+        near = list(islice((other for other in found if other != word and is_near(word, other, slips)), most))
         if near:
-            return near[:most]
+            return near
     return []
 
 
@@ -152,6 +153,18 @@ def nearest_in_vocabulary(words: Iterable[tuple[str, int]], word: str, most: int
     return [other for slips, _, other in sorted(near) if slips == closest][:most]
 
 
+def _differing(word: str, other: str) -> tuple[str, str]:
+    """Both without the beginning and the end that they share."""
+    start = _count_shared(word, other)
+    word, other = word[start:], other[start:]
+    end = _count_shared(word[::-1], other[::-1])
+    return word[: len(word) - end], other[: len(other) - end]
+
+
+def _count_shared(word: str, other: str) -> int:
+    return next((place for place, pair in enumerate(zip(word, other, strict=False)) if pair[0] != pair[1]), min(len(word), len(other)))
+
+
 def is_near(word: str, other: str, slips: int) -> bool:
     """Whether at most `slips` slips lie between two words."""
     return count_slips(word, other, slips) <= slips
@@ -161,6 +174,7 @@ def count_slips(word: str, other: str, most: int) -> int:
     """Letters left out, put in, changed or swapped with their neighbour, each counting one; `most` + 1 where there are more."""
     if abs(len(word) - len(other)) > most:
         return most + 1
+    word, other = _differing(word, other)
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(word, 1):
