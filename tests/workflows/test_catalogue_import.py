@@ -315,3 +315,13 @@ def test_a_withdrawal_that_hides_names_takes_them_out_of_the_source_records(tmp_
     with SourceRecords(archive / "sources.sqlite3") as sources:
         kept = [json.loads(line)["title"] for line in sources.lines_of("rows")]
     assert kept == [row["title"] for row in rows if row["title"] != "Song 66"]
+
+
+def test_what_a_source_said_is_shown_by_any_name_of_the_thing(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path / "archive")
+    row = {"title": "Winter", "artists": ["Zoë"], "isrcs": ["NLA507700001"], "extra": {"mood": "calm"}}
+    import_(archive, write_rows(tmp_path / "rows.jsonl", [row]), source="somebody")
+    for name in ("Winter", "NL-A50-77-00001"):
+        told = run_json("catalogue", "source", name, "--archive", archive)
+        assert [(one["source"], one["record"]) for one in told] == [("somebody", row)]
+    assert "no source record" in run_fonoteca("catalogue", "source", "nothing", "--archive", archive, status=1).stderr

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from fonoteca.cli import show
 from fonoteca.cli.catalogue import catalogue_app
 from fonoteca.cli.commands import ArchiveOption, DryRunOption, JsonOption, opened_archive
-from fonoteca.cli.output import emit
+from fonoteca.cli.output import emit, on_one_line
 from fonoteca.cli.progress_bar import open_progress
 from fonoteca.ground.errors import UsageError
 from fonoteca.ground.quantities import parse_bytes
@@ -57,6 +57,24 @@ def import_(
         report = import_files(opened, files, options, open_progress())
     emit(report, imported(report), json)
     return 3 if report.has_damage else 0
+
+
+@catalogue_app.command(name="source", sort_key=2)
+def source_(
+    thing: Annotated[str, Parameter(help="A track, artist or album: id, ISRC, MBID, barcode or exact name; or playlist:ID.")],
+    /,
+    *,
+    archive: ArchiveOption = None,
+    json: JsonOption = False,
+) -> int:
+    """What each source said of a thing, line for line as it came."""
+    from fonoteca.workflows.source_lookup import read_source_records
+
+    with opened_archive(archive, "catalogue source", read_only=True) as opened:
+        told = read_source_records(opened, thing)
+    emit([{"source": one.source, "id": one.id, "record": one.record} for one in told],
+         "\n".join(f"{one.source}: {on_one_line(one.content.decode('utf-8', 'replace'))}" for one in told), json)  # fmt: skip
+    return 0
 
 
 def imported(report: ImportReport) -> str:
