@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cyclopts import App, Argument
 
+import fonoteca.cli.run  # noqa: F401  # registers every command
 from fonoteca.cli.commands import INTRODUCTION, app
 
 FINDS_DAMAGE = {
     "add": "files or rows were set aside",
+    "catalogue import": "lines were set aside",
     "build": "members could not be made as planned",
     "verify": "something is not as it should be",
 }
@@ -15,9 +19,17 @@ EVERYWHERE = ("--archive", "--json", "--dry-run")
 
 
 def list_commands() -> list[tuple[str, App]]:
-    """Every command by its name, in the order of the work."""
-    named = [(name, app[name]) for name in app if not name.startswith("-")]
-    return sorted(named, key=lambda one: one[1].sort_key)
+    """Every command by its name, in the order of the work; those of a group behind its name."""
+    return list(_walk(app, ""))
+
+
+def _walk(group: App, before: str) -> Iterator[tuple[str, App]]:
+    named = [(name, group[name]) for name in group if not name.startswith("-")]
+    for name, command in sorted(named, key=lambda one: (one[1].sort_key is None, one[1].sort_key)):
+        if command.default_command is None:
+            yield from _walk(command, f"{before}{name} ")
+        else:
+            yield before + name, command
 
 
 def write_commands_page(mark: str) -> str:
