@@ -74,10 +74,11 @@ class Partitions:
             file.close()
 
     def ordered(self, then_by: str | None = None) -> Iterator[pa.RecordBatch]:
-        """Every partition as one batch, in order; rows of one number by the whole numbers of `then_by`, where it is given."""
+        """Every partition that has rows as one batch, in order; rows of one number by the whole numbers of `then_by`, where it is given."""
         for place in range(self._count):
             first = place * self._width + 1
-            yield self._in_order(self._read(place), first, then_by)
+            if batches := self._read(place):
+                yield self._in_order(batches, first, then_by)
 
     def _read(self, place: int) -> list[pa.RecordBatch]:
         if self._count == 1:
@@ -89,8 +90,6 @@ class Partitions:
         return batches
 
     def _in_order(self, batches: list[pa.RecordBatch], first: int, then_by: str | None) -> pa.RecordBatch:
-        if not batches:
-            return pa.RecordBatch.from_arrays([pa.array([], kind) for kind in self._schema.types], schema=self._schema)
         whole = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
         numbers = numbers_of(whole.column(0))[0]
         if then_by is not None:
