@@ -99,6 +99,9 @@ def main() -> int:
         run_fonoteca("add", batch.folder, *rights, *plays, *here)
     for verb in ("plan", "build", "publish", "verify", "status"):
         run_fonoteca(verb, *here)
+    run_fonoteca("search", "music", "--limit", "5", *here)
+    run_fonoteca("shuffle", "--limit", "5", "--seed", "demo", *here)
+    run_fonoteca("stats", demo / "statistics", *here)
     print(describe_next_steps(archive))
     return 0
 
@@ -113,12 +116,14 @@ What is published lies in {archive / "release"}
 Look at:
   {archive / "release" / "index.html"}   in a browser: what visitors of the archive see
   {archive / "release" / "README.txt"}   how to read everything with standard programs alone
+  {demo / "statistics" / "index.html"}   the archive in pictures
   {archive / "archive.toml"}   every choice, with comments
 
 Try next:
   cd {shlex.quote(str(archive))}
   {fonoteca} -h                     what else there is
-  {fonoteca} plan                   what other tiers would cost
+  {fonoteca} plan --budget 20MB     what to keep where there is room for so much
+  {fonoteca} identify --dry-run     recordings that may be the same, and why
   {fonoteca} verify release --json  the proof, for programs
   (cd release && sha256sum --quiet -c SHA256SUMS)   the same proof without fonoteca
 """
