@@ -103,7 +103,7 @@ def some_names(count: int, seed: int, most: int = 6) -> Rows:
 ODD = st.text(st.sampled_from([*"aZ09'`./&!$@*+-_ \n\t,é日ß🎵\u0301", "\x00", "\x1c", "İ", "ﬁ"]), max_size=30)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(ODD | st.none(), ODD, st.text(max_size=12)), max_size=30), st.lists(st.integers(1, 9), min_size=1, max_size=3))
 def test_any_names_give_the_blocks_that_fts5_writes(names: list[tuple[str | None, str, str]], sizes: list[int]) -> None:
     try:
@@ -145,16 +145,17 @@ def test_words_longer_than_a_leaf_are_as_fts5_writes_them() -> None:
 
 
 def test_two_builds_of_sqlite_find_in_the_blocks_what_fts5_finds(tmp_path: Path) -> None:
-    rows = some_names(30_000, 7)
+    rows = some_names(20_000, 7)
     made, oracle, chooser = blocks(rows, [8192]), fts5(rows), random.Random(5)
     path = write(tmp_path / "search.db", made)
     words = made.words.column("word").to_pylist()
-    common = sorted(words, key=lambda word: -made.words.column("rows")[words.index(word)].as_py())[:60] if len(words) < 3000 else words[:60]
+    counts = dict(zip(words, made.words.column("rows").to_pylist(), strict=True))
+    common = sorted(words, key=lambda word: -counts[word])[:60]
     stock, other = sqlite3.connect(path), apsw.Connection(str(path))
     for connection in (stock, other):
         connection.execute("INSERT INTO t (t) VALUES ('integrity-check')")
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    for _ in range(700):
+    for _ in range(500):
         one, two, three = (chooser.choice(chooser.choice([words, common])) for _ in range(3))
         query = chooser.choice([f'"{one}"', f'"{one}" "{two}"', f'"{one}" OR "{two}" NOT "{three}"', f'"{one[: chooser.randint(1, 4)]}" *'])
         asked: Any = ("SELECT rowid FROM t WHERE t MATCH ? AND rowid > ? ORDER BY rowid LIMIT 200", (query, chooser.randint(0, 60_000)))

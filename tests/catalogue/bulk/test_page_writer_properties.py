@@ -49,7 +49,7 @@ def arrow(types: list[str], columns: list[list[Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=[f"c{place}" for place in range(len(types))])
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(tables(), st.sampled_from([512, 1024, 4096, 65536]), st.lists(st.integers(1, 50), min_size=1, max_size=4), st.sampled_from([1, 2]))
 def test_any_rows_read_as_if_sqlite_had_stored_them(
     made: tuple[list[str], list[list[Any]]], size: int, sizes: list[int], threads: int
@@ -71,7 +71,7 @@ def test_any_rows_read_as_if_sqlite_had_stored_them(
         assert all_values(pages, "t", "n") == all_values(oracle, "t", "n")
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(tables(), st.sampled_from([512, 4096]), st.integers(1, 3), st.lists(st.integers(1, 50), min_size=1, max_size=4))
 def test_any_rows_without_row_numbers_read_as_if_sqlite_had_stored_them(
     made: tuple[list[str], list[list[Any]]], size: int, keys: int, sizes: list[int]

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from fonoteca.catalogue.bulk.fts5_terms import FIRST_LINK, LENGTH, ROWS, TEXT_AT, link_end, next_link
+from fonoteca.catalogue.bulk.page_memory import copy_part
 from fonoteca.catalogue.bulk.page_records import put_varint
 
 LEAF_BYTES = 4050  # FTS5's default pgsz
@@ -58,7 +59,7 @@ def _end_leaf(state: Any, out: Any, footer: Any, ends: Any, levels: Any, buffers
     out[state[LEAF] + 2], out[state[LEAF] + 3] = size >> 8, size & 255
     if state[HAS_TERM]:
         count = state[FOOTER]
-        out[state[AT] : state[AT] + count] = footer[:count]
+        copy_part(out, state[AT], footer, 0, count)
         state[AT] += count
     else:
         if not state[HAS_ROW] and levels[0, USED] > 0:
@@ -73,7 +74,7 @@ def _end_leaf(state: Any, out: Any, footer: Any, ends: Any, levels: Any, buffers
 @njit(nogil=True, cache=True)
 def _write_index_page(level: int, state: Any, levels: Any, buffers: Any, index_pages: Any, index_bytes: Any) -> None:
     used, at = levels[level, USED], state[INDEX_USED]
-    index_bytes[at : at + used] = buffers[level, :used]
+    copy_part(index_bytes, at, buffers[level], 0, used)
     state[INDEX_USED] += used
     page = index_pages[state[INDEX_PAGES]]
     page[0], page[1], page[2] = level, levels[level, NUMBER], state[INDEX_USED]

@@ -7,6 +7,7 @@ from typing import Any
 from numba import njit
 
 from fonoteca.catalogue.bulk.page_layout import put4, put_head
+from fonoteca.catalogue.bulk.page_memory import copy_part
 
 
 @njit(nogil=True, cache=True)
@@ -45,7 +46,7 @@ def fill_interior(children: Any, starts: Any, keys: Any, kind: int, page_size: i
 def _put_cell(out: Any, at: int, top: int, cells: int, child: int, key: Any) -> int:
     top -= 4 + len(key)
     put4(out, at + top, child)
-    out[at + top + 4 : at + top + 4 + len(key)] = key
+    copy_part(out, at + top + 4, key, 0, len(key))
     out[at + 12 + 2 * cells], out[at + 13 + 2 * cells] = top >> 8, top & 255
     return top
 
@@ -54,4 +55,4 @@ def _put_cell(out: Any, at: int, top: int, cells: int, child: int, key: Any) -> 
 def gather(out: Any, places: Any, starts: Any, keys: Any) -> None:
     """Copy the cells at `places` (start and length each) in `out` one after another to `keys`, where `starts` says."""
     for i in range(len(places)):
-        keys[starts[i] : starts[i + 1]] = out[places[i, 0] : places[i, 0] + places[i, 1]]
+        copy_part(keys, starts[i], out, places[i, 0], places[i, 1])

@@ -11,6 +11,7 @@ from typing import Any
 
 from numba import njit
 
+from fonoteca.catalogue.bulk.page_memory import copy_part
 from fonoteca.catalogue.bulk.page_records import put_varint, varint_length, write_records
 
 # What the state of a layout holds: one int64 each.
@@ -171,7 +172,7 @@ def put_head(out: Any, at: int, kind: int, count: int, content: int) -> None:
 def _spread_long(row: Any, payload: int, place: int, base: int, page_size: int, lock_page: int, out: Any) -> None:
     """Copy a long record from its spare place to its cell and its chain of overflow pages."""
     at, local, slot = row[LOCAL_AT], row[LOCAL_SIZE], row[FIRST_SLOT]
-    out[at : at + local] = out[place : place + local]
+    copy_part(out, at, out, place, local)
     put4(out, at + local, base + slot)
     done = local
     while done < payload:
@@ -179,7 +180,7 @@ def _spread_long(row: Any, payload: int, place: int, base: int, page_size: int, 
         page = slot * page_size
         following = page_after(slot, base, lock_page)
         put4(out, page, base + following if done + part < payload else 0)
-        out[page + 4 : page + 4 + part] = out[place + done : place + done + part]
+        copy_part(out, page + 4, out, place + done, part)
         out[page + 4 + part : page + page_size] = 0
         done += part
         slot = following
@@ -223,5 +224,5 @@ def fill(
     for leaf in leaves:
         at = leaf[SLOT] * page_size
         if leaf[COPY_FROM] >= 0:
-            out[at : at + page_size] = out[leaf[COPY_FROM] * page_size : (leaf[COPY_FROM] + 1) * page_size]
+            copy_part(out, at, out, leaf[COPY_FROM] * page_size, page_size)
         put_head(out, at, 10 if is_index else 13, leaf[COUNT], leaf[CONTENT])

@@ -65,6 +65,13 @@ def float64s_at(address: int, count: int) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def copy_part(target: Any, at: int, source: Any, start: int, count: int) -> None:
+    """Copy source[start:start + count] to target[at:]; as slices are assigned it takes long to compile."""
+    for k in range(count):
+        target[at + k] = source[start + k]
+
+
+@njit(nogil=True, cache=True)
 def is_valid(address: int, row: int) -> bool:
     """Whether the bit of `row` is set in the bitmap at `address`; no bitmap means all are."""
     if address == 0:
@@ -78,19 +85,33 @@ def widen(kind: int, address: int, first: int, count: int, wide: Any) -> None:
     end = first + count
     pointer = _as_pointer(address)
     if kind in (INT64, UINT64):
-        wide[:count] = carray(pointer, end, np.int64)[first:end]
+        int64s = carray(pointer, end, np.int64)
+        for i in range(count):
+            wide[i] = int64s[first + i]
     elif kind == INT32:
-        wide[:count] = carray(pointer, end, np.int32)[first:end]
+        int32s = carray(pointer, end, np.int32)
+        for i in range(count):
+            wide[i] = int32s[first + i]
     elif kind == INT16:
-        wide[:count] = carray(pointer, end, np.int16)[first:end]
+        int16s = carray(pointer, end, np.int16)
+        for i in range(count):
+            wide[i] = int16s[first + i]
     elif kind == INT8:
-        wide[:count] = carray(pointer, end, np.int8)[first:end]
+        int8s = carray(pointer, end, np.int8)
+        for i in range(count):
+            wide[i] = int8s[first + i]
     elif kind == UINT32:
-        wide[:count] = carray(pointer, end, np.uint32)[first:end]
+        uint32s = carray(pointer, end, np.uint32)
+        for i in range(count):
+            wide[i] = uint32s[first + i]
     elif kind == UINT16:
-        wide[:count] = carray(pointer, end, np.uint16)[first:end]
+        uint16s = carray(pointer, end, np.uint16)
+        for i in range(count):
+            wide[i] = uint16s[first + i]
     elif kind == UINT8:
-        wide[:count] = carray(pointer, end, np.uint8)[first:end]
+        uint8s = carray(pointer, end, np.uint8)
+        for i in range(count):
+            wide[i] = uint8s[first + i]
     else:
         bits = carray(pointer, (end + 7) >> 3, np.uint8)
         for i in range(count):
@@ -109,7 +130,8 @@ def widen_lengths(column: Any, first: int, count: int, lengths: Any) -> None:
     """Put the lengths of `count` texts or blobs from row `first` on into the int64 array `lengths`."""
     kind, at = column[KIND], first + column[SHIFT]
     if kind == BLOB_FIXED:
-        lengths[:count] = column[WIDTH]
+        for i in range(count):
+            lengths[i] = column[WIDTH]
     elif kind in (TEXT, BLOB):
         near = offsets32_at(column[OFFSETS], at + count + 1)
         for i in range(count):

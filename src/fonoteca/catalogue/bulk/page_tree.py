@@ -6,18 +6,18 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from fonoteca.catalogue.bulk import page_layout as layout
 from fonoteca.catalogue.bulk.page_columns import ColumnsOfBatch, order_of_arrays, trimmed_from
-from fonoteca.catalogue.bulk.page_interior import fill_interior, gather
+from fonoteca.catalogue.bulk.page_interior import gather
 from fonoteca.catalogue.bulk.page_order import first_disorder
-from fonoteca.catalogue.bulk.page_records import measure, put_varint, varint_length
+from fonoteca.catalogue.bulk.page_records import measure
 from fonoteca.catalogue.bulk.page_schema import Tree
+from fonoteca.catalogue.bulk.page_top import PageSink, finish_tree, split_last_leaf, varints
 from fonoteca.ground.errors import DatabaseError
 
 _ROWS = 8_192  # measured and laid out at once
@@ -27,20 +27,6 @@ _UNDER_WAY = 3  # pieces of work that wait for the writing thread
 _LARGEST_RECORD = 1_000_000_000  # SQLITE_MAX_LENGTH of the usual builds
 
 Array = Any
-
-
-class PageSink(Protocol):
-    """Where a tree's pages go, in the order of their numbers."""
-
-    page_size: int
-    lock_page: int
-    next_page: int
-
-    def write(self, page: int, data: Array) -> None:
-        """Write whole pages from page number `page` on."""
-
-    def read(self, page: int) -> Array:
-        """The bytes of a page that was written."""
 
 
 class _Block:
@@ -109,7 +95,7 @@ class TreeWriter:
             return np.arange(start, start + rows, dtype=np.int64)
         if given.null_count:
             raise DatabaseError(f"table {self.tree.name}: a row has no number")
-        keys: Array = np.ascontiguousarray(given.cast(pa.int64()).to_numpy(zero_copy_only=False))
+        keys: Array = np.require(given.cast(pa.int64()).to_numpy(zero_copy_only=False), requirements=["C", "W"])  # one type to compile for
         wrong = np.flatnonzero(keys[1:] <= keys[:-1])
         if len(wrong) or (self.rows and keys[0] <= last):
             place = int(wrong[0]) + 1 if len(wrong) else 0
@@ -246,71 +232,11 @@ class TreeWriter:
             root: Array = block.bytes[: self._size].copy()
             return root
         children = np.concatenate([*self._children, np.empty(0, np.int64)])
-        children = np.append(children, page if leaf >= 0 else self._split_last_leaf(int(children[-1])))
-        return self._finish_interior(children, *self._keys_between())
-
-    def _split_last_leaf(self, page: int) -> int:
-        """The last row went up with nothing after it: the row before it goes up instead; the page that then holds the last row."""
-        cell = self._last_key()
-        old = self._sink.read(page)
-        count = int(old[3]) << 8 | int(old[4])
-        start, end = (int(old[6 + 2 * n]) << 8 | int(old[7 + 2 * n]) for n in (count, count - 1))
-        self._keys[-1] = np.concatenate([self._keys[-1][: -len(cell)], old[start:end]])
-        self._lengths[-1] = np.append(self._lengths[-1][:-1], end - start)
-        layout.put_head(old, 0, 10, count - 1, end)
-        self._sink.write(page, old)
-        new = np.zeros(self._size, np.uint8)
-        new[-len(cell) :] = cell
-        new[8], new[9] = (self._size - len(cell)) >> 8, (self._size - len(cell)) & 255
-        layout.put_head(new, 0, 10, 1, self._size - len(cell))
-        return self._append(new, 1)[0]
-
-    def _last_key(self) -> Array:
-        return self._keys[-1][-int(self._lengths[-1][-1]) :].copy()
-
-    def _keys_between(self) -> tuple[Array, Array]:
-        """Where the key after each leaf starts, and the keys one after another."""
         lengths = np.concatenate(self._lengths)
-        if self.tree.is_index:
-            return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]), np.concatenate(self._keys)
-        return _varints(lengths)
-
-    def _append(self, pages: Array, count: int) -> list[int]:
-        """Write `count` pages after all others; their numbers."""
-        sink, size = self._sink, self._size
-        numbers = []
-        for n in range(count):
-            if sink.next_page == sink.lock_page:
-                sink.write(sink.next_page, np.zeros(size, np.uint8))
-                sink.next_page += 1
-            sink.write(sink.next_page, pages[n * size : (n + 1) * size])
-            numbers.append(sink.next_page)
-            sink.next_page += 1
-        return numbers
-
-    def _finish_interior(self, children: Array, starts: Array, keys: Array) -> Array:
-        kind, size = (2 if self.tree.is_index else 5), self._size
-        while True:
-            widest = int(np.diff(starts).max()) + 6
-            room = 2 + (len(keys) + 6 * len(children)) // (size - 12 - widest)
-            out, last = np.empty(room * size, np.uint8), np.empty(room, np.int64)
-            pages = fill_interior(children, starts, keys, kind, size, out, last)
-            if pages == 1:
-                return out[:size]
-            climbing = last[: pages - 1]
-            places = np.column_stack([starts[climbing], starts[climbing + 1] - starts[climbing]])
-            upper = np.concatenate([np.zeros(1, np.int64), np.cumsum(places[:, 1])])
-            gathered = np.empty(int(upper[-1]), np.uint8)
-            gather(keys, places, upper, gathered)
-            children, starts, keys = np.array(self._append(out, pages), np.int64), upper, gathered
-
-
-@njit(nogil=True, cache=True)
-def _varints(values: Any) -> Any:
-    starts = np.zeros(len(values) + 1, np.int64)
-    for i in range(len(values)):
-        starts[i + 1] = starts[i] + varint_length(values[i])
-    keys = np.empty(starts[-1], np.uint8)
-    for i in range(len(values)):
-        put_varint(keys, starts[i], values[i])
-    return starts, keys
+        if not self.tree.is_index:
+            starts, keys = varints(lengths)
+        else:
+            starts, keys = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]), np.concatenate(self._keys)
+        if leaf < 0:
+            return finish_tree(self._sink, True, *split_last_leaf(self._sink, children, starts, keys))
+        return finish_tree(self._sink, self.tree.is_index, np.append(children, page), starts, keys)
