@@ -42,6 +42,8 @@ class Renumbering:
         if self._numbers is None:
             _look_up(values, self._first, self._ranks, found)
             return found
+        if not len(self._numbers):
+            return np.zeros(len(values), np.int32)
         at = np.minimum(np.searchsorted(self._numbers, values), len(self._numbers) - 1)
         return np.where(self._numbers[at] == values, self._ranks[at], 0).astype(np.int32)
 

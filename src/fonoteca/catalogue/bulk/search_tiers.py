@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pyarrow as pa
@@ -19,21 +17,11 @@ def build_tier_blocks(job: TierJob) -> str:
     """As search_build.build_tier, for a job whose texts are StagedTexts: the same rows of the same tables, several times as fast."""
     texts = job.texts
     assert isinstance(texts, StagedTexts)
-    builder = _TokenTierBuilder(job.last - job.first + 1)
+    builder = TierBuilder(job.last - job.first + 1, None, are_tokens=True)  # StagedTexts gives tokens
     for rows, words in texts.batches(job.kind, job.first, job.last):
         builder.add(rows, [words])
     _write_part(job, builder.finish())
     return job.part
-
-
-class _TokenTierBuilder(TierBuilder):
-    """Takes what words_of gives, in which other words than ASCII are tokens already."""
-
-    def __init__(self, rows: int) -> None:
-        super().__init__(rows, None)
-
-    def _words_of_others(self, names: Sequence[Any], places: Any) -> Any:
-        return names[0].take(pa.array(places))
 
 
 def _write_part(job: TierJob, blocks: TierBlocks) -> None:
