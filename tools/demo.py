@@ -116,7 +116,7 @@ What is published lies in {archive / "release"}
 Look at:
   {archive / "release" / "index.html"}   in a browser: what visitors of the archive see
   {archive / "release" / "README.txt"}   how to read everything with standard programs alone
-  {demo / "statistics" / "index.html"}   the archive in pictures
+  {archive.parent / "statistics" / "index.html"}   the archive in pictures
   {archive / "archive.toml"}   every choice, with comments
 
 Try next:
