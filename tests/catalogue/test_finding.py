@@ -180,6 +180,27 @@ def test_records_of_artists_and_albums_join_what_tracks_name(tmp_path: Path) -> 
         assert catalogue.statements.value("SELECT count(*) FROM albums") == 1
 
 
+@pytest.mark.parametrize("mbids", [(), (MBIDS[2],)])
+def test_records_before_and_after_their_tracks_give_the_same_edition(tmp_path: Path, mbids: tuple[str, ...]) -> None:
+    album = AlbumRecord(title="Café del Mar", artists=("Zoë",), artist_mbids=mbids, mbid=MBIDS[1], barcode="0042284205825", date="2000")
+    artist = ArtistRecord(name="Zoe", mbid=MBIDS[2], sort_name="Zoe, The", aliases=("Z",))
+    editions = []
+    for order in ("rat", "tar", "atr", "rta", "tartar"):
+        with Catalogue.create(tmp_path / f"{order}.sqlite3") as catalogue:
+            for step in order:
+                if step == "t":
+                    for record in records():
+                        catalogue.put_track(record)
+                elif step == "a":
+                    catalogue.put_artist(artist)
+                else:
+                    catalogue.put_album(album)
+            write_edition(catalogue, tmp_path / f"{order}.edition", title="t", date="2026-01-01")
+            assert catalogue.get_track(HELD) == next(records())
+        editions.append((tmp_path / f"{order}.edition").read_bytes())
+    assert len(set(editions)) == 1
+
+
 def test_albums_and_artists_without_a_track_are_published_and_hidden_ones_are_not(tmp_path: Path) -> None:
     with Catalogue.create(tmp_path / "c.sqlite3") as catalogue:
         catalogue.put_artist(ArtistRecord(name="Alone", aliases=("Lonely",)))

@@ -61,7 +61,7 @@ def open_edition(path: Path) -> apsw.Connection:
         raise UsageError(f"{path!r} is no UTF-8, which SQLite needs of the names of its files", "Give it another name.") from error
     try:
         connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-        for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 274877906944", "cache_size = -65536"):
+        for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "cache_size = -65536"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
         missing = [name for name in _NEEDED if name not in names]

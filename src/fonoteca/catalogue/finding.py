@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Literal
 
 from fonoteca.catalogue.barcodes import parse_gtin
-from fonoteca.catalogue.finding_tracks import BY_ISRC, MOST_TERMS, by_aacid, by_hash, ids_of_title, search_tables
+from fonoteca.catalogue.finding_tracks import BY_ISRC, MOST_LOOKED_AT, MOST_TERMS, by_aacid, by_hash, ids_of_title, search_tables
 from fonoteca.catalogue.identifiers import is_public_id, parse_mbid, track_id_of
 from fonoteca.catalogue.isrc import parse_isrc
 from fonoteca.catalogue.isrc_numbers import isrc_number
@@ -113,5 +114,5 @@ def _ids_of_album(sql: Statements, text: str) -> Iterator[str]:
         f"SELECT b.id, b.title FROM {name} JOIN albums b ON b.album = {name}.rowid WHERE {name} MATCH ?"
         for name in search_tables(sql, "album")
     ]
-    for query in queries or [_ALBUMS_OF_TRACKS]:
-        yield from (album_id for album_id, title in sql.rows(query, (expression,)) if title is not None and search_key(title) == key)
+    rows = (row for query in queries or [_ALBUMS_OF_TRACKS] for row in sql.rows(query, (expression,)))
+    yield from (album_id for album_id, title in islice(rows, MOST_LOOKED_AT) if title is not None and search_key(title) == key)

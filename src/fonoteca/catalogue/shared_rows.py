@@ -164,7 +164,7 @@ class SharedRows:
         if album is None:
             album = self._new_album(public_id, record.title, record.mbid, record.barcode, ())
         names = self.album_artist_names(album)
-        if names is not None:
+        if names is not None and (any(record.artist_mbids) or names != tuple(map(normal_form, record.artists))):
             self._sql.run(_KEEP_ALBUM_ARTISTS, (json.dumps(names, ensure_ascii=False), album))
         are_aligned = len(record.artist_mbids) == len(record.artists)
         mbids = record.artist_mbids if are_aligned else ("",) * len(record.artists)
@@ -173,6 +173,10 @@ class SharedRows:
         self._put_further_artists(album, artists)
         label = self.named_row("labels", "label", "name", record.label)
         self._sql.run("INSERT OR IGNORE INTO recorded_albums VALUES (?)", (album,))
-        update = "UPDATE albums SET artist = ?, date = ?, label = ?, popularity = coalesce(?, popularity) WHERE album = ?"
-        self._sql.run(update, (artists[0] if artists else None, record.date, label, record.popularity, album))
+        update = """UPDATE albums SET title = ?, gtin = ?, mbid = ?, artist = ?, date = ?, label = ?,
+                    popularity = coalesce(?, popularity) WHERE album = ?"""
+        title = None if record.title is None else normal_form(record.title)
+        gtin = None if record.barcode is None else parse_gtin(record.barcode)
+        first = artists[0] if artists else None
+        self._sql.run(update, (title, gtin, record.mbid, first, record.date, label, record.popularity, album))
         return album
