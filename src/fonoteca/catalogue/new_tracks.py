@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.records import TrackRecord
 from fonoteca.catalogue.search_text import index_words
 from fonoteca.catalogue.statements import Statements
@@ -25,7 +24,7 @@ _TABLES = {
 
 
 class NewTrack(msgspec.Struct, frozen=True):
-    """A track that no catalogue row has yet, with values that can be stored, and who said each field that did not come with a file."""
+    """A track that no catalogue row has yet, with values that can be stored, and who said each field (in texts that can be stored, too)."""
 
     record: TrackRecord
     provenance: Mapping[str, str]
@@ -50,7 +49,7 @@ class TrackBatches:
             for track, record in enumerate(records, first):
                 place = track - first
                 self._add(rows, track, record, credits[place], albums[place])
-                rows["provenance"] += _provenance(track, tracks[place].provenance)
+                rows["provenance"] += [(track, field, source) for field, source in tracks[place].provenance.items()]
             self._sql.run_many(_INSERT, rows["tracks"])
             for insert, name in _TABLES.items():
                 self._sql.run_many(insert, rows[name])
@@ -66,7 +65,3 @@ class TrackBatches:
             rows["isrcs"] += [(track, position, number) for position, number in enumerate(isrc_numbers_of(record)) if position]
         rows["genres"] += [(track, n, writer.named_row("genres", "genre", "name", name)) for n, name in enumerate(record.genres)]
         rows["forms"] += [(track, field, value) for field, value in writer.given_forms_of(record, album)]
-
-
-def _provenance(track: int, fields: Mapping[str, str]) -> Iterable[tuple[int, str, str]]:
-    return [(track, field, clean_text(source)) for field, source in sorted(fields.items())]

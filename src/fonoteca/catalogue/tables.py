@@ -215,7 +215,7 @@ def settle_track(row: MetadataRow, number: int) -> tuple[MetadataRow, tuple[str,
 def fault_of_track(row: MetadataRow) -> str | None:
     """Why the row cannot be used; None where it can."""
     keys = (row.path, row.id, row.isrc and parse_isrc(row.isrc), row.mbid and parse_mbid(row.mbid))
-    if not any(keys) and not row.changes() and row.rights is UNSET:
+    if not any(keys) and row.title is UNSET and not row.changes() and row.rights is UNSET:
         return "no key and no field"
     return fault_of_numbers(row, ("popularity", "artist_popularity", "album_popularity"), _COUNTS)
 
