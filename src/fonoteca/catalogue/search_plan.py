@@ -1,8 +1,9 @@
 """Which words of a query the index is asked for, and which are looked for in the rows that it names.
 
 Reading a row costs some thousand times what reading an entry of a list costs, so words are asked for together until hardly any row is
-read in vain; but the lists of a common word, and of all words with a short beginning, are long. The estimate takes words to
-be independent of each other, which names are not; it needs to be right within a factor of ten.
+read in vain; but the lists of a common word, and of all words with a short beginning, are long. How many rows hold all words is
+reckoned as if words were independent of each other. Those of one title are not: so a further word is never trusted to leave
+less than a tenth of the rows.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fonoteca.catalogue.search_build import FIRST_TIER
 from fonoteca.catalogue.search_text import Term
 from fonoteca.catalogue.search_vocabulary import Vocabulary
 
-ROW_NS = 36_000
+ROW_NS = 50_000
 """Reading the names of a row and looking for words in them (November 2026, as are those below)."""
 ENTRY_NS = 15
 """Reading one entry of a word's list."""
@@ -23,6 +24,9 @@ SEEK_NS = 300
 """Going to a place in a word's list."""
 PREFIX_ENTRY_NS = 100
 """Putting one entry into the list of all words that begin so: done for a whole tier before the first row comes."""
+
+LEAST_LEFT = 0.1
+"""Of the rows that hold some words of a query, the least share that is taken to hold another one."""
 
 
 class CountedTerm(msgspec.Struct, frozen=True):
@@ -67,8 +71,8 @@ def choose_leading(vocabulary: Vocabulary, terms: Sequence[Term], wanted_rows: i
 def _cost(leading: Sequence[CountedTerm], rows: int, share: float) -> float:
     """Nanoseconds until enough is found, where `share` of all rows must be gone through."""
     candidates = rows * share
-    for one in leading:
-        candidates *= max(one.tracks, 1) / rows
+    for place, one in enumerate(leading):
+        candidates *= max(one.tracks / rows, LEAST_LEFT if place else 1 / rows)
     rarest = min((one.tracks for one in leading), default=0)
     reading = sum(_list_cost(one, rarest, rows, share) for one in leading)
     return reading + candidates * ROW_NS
