@@ -86,6 +86,11 @@ def test_dumps_of_musicbrainz_give_the_same_tracks(tmp_path: Path) -> None:
         assert one[table] == two[table], table
 
 
+def test_tables_without_an_album_or_an_artist_make_an_edition(tmp_path: Path) -> None:
+    one, two, _ = both_ways(tmp_path, write_rows(tmp_path / "rows.jsonl", [{"title": "a"}, {"title": "b", "isrcs": ["USRC10000001"]}]))
+    assert one == two
+
+
 def test_every_line_is_in_whatever_the_file_is_packed_as(tmp_path: Path) -> None:
     content = b"".join(json.dumps(row).encode() + b"\n" for row in given(odd_rows(200, 6)))
     (tmp_path / "rows.jsonl.zst").write_bytes(zstd.compress(content[:5_000]) + zstd.compress(content[5_000:] + b'{"title": 5}\nnone'))

@@ -41,20 +41,21 @@ def import_(
     dry_run: DryRunOption = False,
 ) -> int:
     """Take metadata into the catalogue. Can be stopped at any moment; the same command goes on. Bad lines are set aside (exit status 3)."""
-    from fonoteca.workflows.catalogue_import import ImportOptions, import_files, plan_files
+    from fonoteca.workflows.catalogue_import import ImportOptions, import_files, look_at_files, plan_files
 
     if not files:
         raise UsageError("there is nothing to import", "Name one or more files.")
     options = ImportOptions(format=None if format == "auto" else format, source=source, keep_source_records=source_records, dry_run=dry_run)
     plan_files(files, options)
-    if into is not None and not dry_run:
+    if dry_run:
+        report = look_at_files(files, options, open_progress())
+    elif into is not None:
         from fonoteca.workflows.bulk_import import import_into
 
         report = import_into(files, into, options, open_progress(), scratch=scratch, memory_bytes=parse_bytes(memory))
-        emit(report, imported(report), json)
-        return 3 if report.has_damage else 0
-    with opened_archive(archive, "catalogue import", read_only=dry_run) as opened:
-        report = import_files(opened, files, options, open_progress())
+    else:
+        with opened_archive(archive, "catalogue import") as opened:
+            report = import_files(opened, files, options, open_progress())
     emit(report, imported(report), json)
     return 3 if report.has_damage else 0
 

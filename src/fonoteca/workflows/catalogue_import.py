@@ -67,16 +67,25 @@ class ImportReport(msgspec.Struct):
 
 def import_files(archive: Archive, files: Sequence[Path], options: ImportOptions, progress: Progress) -> ImportReport:
     """Read each file once, in order. Idempotent; after a kill the same call goes on and ends as an undisturbed one."""
+    if options.dry_run:
+        return look_at_files(files, options, progress)
     plans = plan_files(files, options)
     report = ImportReport(files=plans)
-    if not options.dry_run:
-        archive.refresh_scores()
+    archive.refresh_scores()
     for path, file in zip(files, plans, strict=True):
         progress.start(f"importing {show_path(os.fsencode(path.name))}", None, "lines")
-        if options.dry_run:
-            _look_at(path, file, report, progress)
-        else:
-            _import_file(archive, path, file, options, report, progress)
+        _import_file(archive, path, file, options, report, progress)
+        report.counts.update(file.counts)
+        progress.finish()
+    return report
+
+
+def look_at_files(files: Sequence[Path], options: ImportOptions, progress: Progress) -> ImportReport:
+    """What an import would read, counted; asks no archive and writes nothing."""
+    report = ImportReport(files=plan_files(files, options))
+    for path, file in zip(files, report.files, strict=True):
+        progress.start(f"reading {show_path(os.fsencode(path.name))}", None, "lines")
+        _look_at(path, file, report, progress)
         report.counts.update(file.counts)
         progress.finish()
     return report
