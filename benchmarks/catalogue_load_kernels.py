@@ -12,7 +12,7 @@ from fonoteca.catalogue.isrc_numbers import PER_COUNTRY, PER_REGISTRANT
 Array = np.ndarray[Any, Any]
 ALPHABET = np.frombuffer(b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", np.uint8)
 RE_RELEASED = 0.48
-ISRC_KEPT = 0.125
+ISRC_KEPT = 0.21
 """Of re-releases, those whose tracks keep their ISRCs."""
 WITH_ISRC = 0.773
 EXPLICIT = 0.1351
@@ -204,11 +204,11 @@ def fill_tracks(
             share_of = _chance(seed, 37, track)
             further[row] = 0 if share_of < 0.735 else (1 if share_of < 0.93 else (2 if share_of < 0.985 else 3))
             isrc[row] = -1
-            if _chance(seed, 38, keys[row] if keeps_isrcs else track) < WITH_ISRC:
+            if _chance(seed, 38, keys[row] if keeps_isrcs or sources[place] == own else track) < WITH_ISRC:
                 source = sources[place] if keeps_isrcs else own
                 block_of = source // ALBUMS_PER_REGISTRANT
                 country = countries[np.int64(_mix(seed, 39, block_of) & np.uint64(0xFFFF))]
                 registrant = np.int64(block_of * 7919 % _REGISTRANTS)
                 serial = (source % ALBUMS_PER_REGISTRANT) * 256 + at
-                isrc[row] = country * PER_COUNTRY + registrant * PER_REGISTRANT + (years[place] % 100) * 100_000 + serial % 100_000
+                isrc[row] = country * PER_COUNTRY + registrant * PER_REGISTRANT + (years[source - first_album] % 100) * 100_000 + serial % 100_000
             row += 1

@@ -26,7 +26,8 @@ BETWEEN = 0x1E
 _LETTERS = chain(range(0xC0, 0x250), range(0x1E00, 0x1F00))
 _AS_APOSTROPHE, _AS_HYPHEN = "\u2019", "\u2010\u2011"
 _AS_SPACE = "–—“”„«»¿¡"
-_HARD, _SPACE, _LINE_END = 0, 32, 10
+_SPACE, _LINE_END = 32, 10
+_MARK = "q9zq"
 _POINTS = 0x2100
 _PUNCTUATION = np.zeros(256, np.uint8)
 """Of ASCII: 1 joins letters to a compound and falls away in it, else the letter that it is read as."""
@@ -58,27 +59,38 @@ def _is_word(byte: int) -> bool:
 
 
 @numba.njit(nogil=True, cache=True)
-def _plain_line(content: Array, begin: int, end: int, plain: Array, out: Array, at: int) -> tuple[int, bool]:
-    """The line in ASCII at `out[at:]`; (its end or −1 where it is hard, whether it was ASCII)."""
-    was_ascii = True
+def _plain_form(content: Array, begin: int, end: int, plain: Array) -> Any:
+    """(the ASCII character of what stands at `begin`, 0 where there is none so simple; its bytes)."""
+    byte = np.int64(content[begin])
+    if byte < 0x80:
+        return np.int64(plain[byte]), 1
+    if 0xC2 <= byte < 0xE0 and begin + 1 < end:
+        return np.int64(plain[((byte & 31) << 6) | (np.int64(content[begin + 1]) & 63)]), 2
+    if 0xE0 <= byte < 0xF0 and begin + 2 < end:
+        point = ((byte & 15) << 12) | ((np.int64(content[begin + 1]) & 63) << 6) | (np.int64(content[begin + 2]) & 63)
+        return np.int64(plain[point]) if point < len(plain) else 0, 3
+    return 0, 1
+
+
+@numba.njit(nogil=True, cache=True)
+def _plain_line(content: Array, begin: int, end: int, plain: Array, out: Array, at: int, hard: Array, found: int) -> Any:
+    """The line in ASCII at `out[at:]`, its hard words noted in `hard`; (its end in `out`, whether it was ASCII, how many are noted)."""
+    was_ascii, word, word_at = True, begin, at
     while begin < end:
-        byte = np.int64(content[begin])
-        point, width = byte, 1
-        if byte >= 0x80:
-            was_ascii = False
-            if 0xC2 <= byte < 0xE0 and begin + 1 < end:
-                point, width = ((byte & 31) << 6) | (np.int64(content[begin + 1]) & 63), 2
-            elif 0xE0 <= byte < 0xF0 and begin + 2 < end:
-                point = ((byte & 15) << 12) | ((np.int64(content[begin + 1]) & 63) << 6) | (np.int64(content[begin + 2]) & 63)
-                width = 3
-            else:
-                return -1, False
-        form = plain[point] if point < len(plain) else 0
+        form, width = _plain_form(content, begin, end, plain)
+        was_ascii &= width == 1 and form != 0
         if form == 0:
-            return -1, False
+            while begin < end and content[begin] != 32:
+                begin += 1
+            hard[found, 1], hard[found, 2] = word, begin
+            found, at = found + 1, word_at
+            continue
         out[at] = form
-        at, begin = at + 1, begin + width
-    return at, was_ascii
+        at += 1
+        if content[begin] == 32:
+            word, word_at = begin + 1, at
+        begin += width
+    return at, was_ascii, found
 
 
 @numba.njit(nogil=True, cache=True)
@@ -135,8 +147,8 @@ def _append_joined(out: Array, start: int, stop: int, at: int, punctuation: Arra
 def _write_rows(
     offsets: Array, content: Array, plain: Array, punctuation: Array, limits: tuple[int, int], out: Array, ends: Array, hard: Array
 ) -> int:
-    """The rows' words into `out`; what is hard (row, from, to: a line, or all of a long row) into `hard`; how much there is of it."""
-    at, found = 0, 0
+    """The rows' words into `out`; what is hard into `hard`: (row, from, to, 0 for a word, 1 for a line or a long row); how much."""
+    at, found, was_ascii = 0, 0, False
     for row in range(len(offsets) - 1):
         begin, last = np.int64(offsets[row]), np.int64(offsets[row + 1])
         is_long = last - begin > limits[0]
@@ -145,15 +157,18 @@ def _write_rows(
             while end < last and content[end] != 0x1E and content[end] != 10:
                 end += 1
             if end > begin:
-                stop, was_ascii = (-1, False) if is_long else _plain_line(content, begin, end, plain, out, at)
-                if stop >= 0:
+                before, stop = found, -1
+                if not is_long:
+                    stop, was_ascii, found = _plain_line(content, begin, end, plain, out, at, hard, found)
                     stop = _compounds(out, at, stop, was_ascii, punctuation, limits[1])
                 if stop >= 0:
                     out[stop] = 10
                     at = stop + 1
                 else:
-                    hard[found, 0], hard[found, 1], hard[found, 2] = row, begin, end
-                    found += 1
+                    hard[before, 1], hard[before, 2], hard[before, 3] = begin, end, 1
+                    found = before + 1
+                for item in range(before, found):
+                    hard[item, 0] = row
             begin = end + 1
         ends[row + 1] = at
     return found
@@ -187,8 +202,8 @@ def words_of(texts: pa.Array) -> pa.Array:
     first, size = int(offsets[0]), int(offsets[-1] - offsets[0])
     content, offsets = content[first : first + size], offsets - first
     out, ends = np.empty(2 * size + 2 * len(texts) + 64, np.uint8), np.zeros(len(texts) + 1, np.int64)
-    lines = int(np.count_nonzero((content == BETWEEN) | (content == _LINE_END))) + len(texts)
-    hard = np.empty((lines, 3), np.int64)
+    parts = int(np.count_nonzero((content == BETWEEN) | (content == _LINE_END) | (content == _SPACE))) + len(texts)
+    hard = np.zeros((parts, 4), np.int64)
     found = _write_rows(offsets, content, plain_forms(), _PUNCTUATION, (LONGEST_NAME, LONGEST_JOINED), out, ends, hard)
     if found:
         out, ends = _with_hard(out, ends, content, hard[:found])
@@ -199,11 +214,11 @@ def words_of(texts: pa.Array) -> pa.Array:
 def _with_hard(out: Array, ends: Array, content: Array, hard: Array) -> tuple[Array, Array]:
     whole, known = content.tobytes(), dict[bytes, bytes]()
     extra = []
-    for begin, end in hard[:, 1:].tolist():
-        line = whole[begin:end]
-        words = known.get(line)
+    for begin, end, is_line in hard[:, 1:].tolist():
+        text = whole[begin:end] if is_line else whole[begin:end] + b" "
+        words = known.get(text)
         if words is None:
-            words = known[line] = _hard_words(line)
+            words = known[text] = _hard_words(text) if is_line else _hard_word(text)
         extra.append(words)
     lengths = np.fromiter(map(len, extra), np.int64, len(extra))
     extra_ends = np.concatenate([[0], np.cumsum(lengths)])
@@ -217,6 +232,13 @@ def _with_hard(out: Array, ends: Array, content: Array, hard: Array) -> tuple[Ar
 def _hard_words(text: bytes) -> bytes:
     words = index_words(*filter(None, text.decode("utf-8", "replace").split(chr(BETWEEN))))
     return b" ".join(chunk.encode() if chunk.isascii() else _tokens_of(chunk) for chunk in words.split())
+
+
+@lru_cache(maxsize=1 << 18)
+def _hard_word(text: bytes) -> bytes:
+    """One word of a line that has others, so that signs alone make none."""
+    words = _hard_words(f"{_MARK} ".encode() + text.rstrip())
+    return words.removeprefix(_MARK.encode()).lstrip()
 
 
 @lru_cache(maxsize=1 << 18)
