@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from fonoteca.catalogue.bulk import fts5_leaves as leaves
 from fonoteca.catalogue.bulk import fts5_terms as kept
-from fonoteca.catalogue.bulk.fts5_tokens import OTHER, find_other, find_tokens
+from fonoteca.catalogue.bulk.fts5_tokens import OTHER, PLAIN, find_other, find_tokens
 from fonoteca.catalogue.bulk.page_columns import ColumnsOfBatch
 from fonoteca.catalogue.bulk.page_interior import gather
 from fonoteca.catalogue.bulk.page_records import put_varint
@@ -47,11 +47,13 @@ class TierBuilder:
     """Gathers the names of one tier; `add` batches of rows in ascending order, then `finish`.
 
     words_of: what makes words of names, for rows that are not plain ASCII; None where words are added instead of names.
+    are_tokens: what is not ASCII in those words are FTS5's tokens already, folded and apart.
     """
 
-    def __init__(self, expected_rows: int = 0, words_of: Callable[..., str] | None = index_words) -> None:
+    def __init__(self, expected_rows: int = 0, words_of: Callable[..., str] | None = index_words, *, are_tokens: bool = False) -> None:
         terms = max(1 << 12, expected_rows // 8)
         self._words_of = words_of
+        self._are_tokens = are_tokens
         self._counters = np.zeros(kept.COUNTERS, np.int64)
         self._slots = np.zeros(1 << (2 * terms - 1).bit_length(), np.int32)
         self._terms = np.empty((terms, kept.TERM_SIZE), np.int64)
@@ -77,7 +79,8 @@ class TierBuilder:
         names = [column for column in names if column.null_count < len(column)]
         columns = _described(names)
         kinds = np.empty(len(rows), np.uint8)
-        has_other = find_other(columns.described, len(rows), self._words_of is None, kinds) > 0
+        kinds[:] = PLAIN
+        has_other = not self._are_tokens and find_other(columns.described, len(rows), self._words_of is None, kinds) > 0
         others = _described([self._words_of_others(names, np.flatnonzero(kinds == OTHER)) if has_other else pa.array([""])])
         first = other = 0
         while first < len(rows):
