@@ -210,5 +210,6 @@ def fill_tracks(
                 country = countries[np.int64(_mix(seed, 39, block_of) & np.uint64(0xFFFF))]
                 registrant = np.int64(block_of * 7919 % _REGISTRANTS)
                 serial = (source % ALBUMS_PER_REGISTRANT) * 256 + at
-                isrc[row] = country * PER_COUNTRY + registrant * PER_REGISTRANT + (years[source - first_album] % 100) * 100_000 + serial % 100_000
+                year = years[source - first_album] % 100
+                isrc[row] = country * PER_COUNTRY + registrant * PER_REGISTRANT + year * 100_000 + serial % 100_000
             row += 1

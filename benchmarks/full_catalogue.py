@@ -20,6 +20,7 @@ from typing import Any
 from catalogue_load import TRACKS, write_load
 from catalogue_questions import ask_all
 from fonoteca.catalogue.bulk.build import build_edition
+from fonoteca.ground.files import name_beside
 from fonoteca.ground.quantities import parse_bytes
 from fonoteca.ground.workers import count_cores
 from process_watch import Watch, in_own_process
@@ -97,7 +98,7 @@ def _write(folder: str, share: str) -> None:
 def build(tables: Path, edition: Path, scratch: Path, memory_bytes: int) -> dict[str, Any]:
     """The edition, watched: what each step took, memory of all processes, the most scratch."""
     with Watch(scratch) as watch:
-        steps = Steps(edition.with_name(edition.name + ".partial"), watch)
+        steps = Steps(name_beside(edition, "partial"), watch)
         started = time.monotonic()
         counts = build_edition(
             tables, edition, title="Reference workload", date="2026-01-01", scratch=scratch, memory_bytes=memory_bytes, progress=steps

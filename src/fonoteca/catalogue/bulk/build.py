@@ -26,7 +26,7 @@ from fonoteca.catalogue.bulk.track_ranks import rank_tracks
 from fonoteca.catalogue.edition import EditionCounts
 from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import UsageError, translate_os_errors
-from fonoteca.ground.files import sync_folder
+from fonoteca.ground.files import name_beside, require_file_name, sync_folder
 from fonoteca.ground.progress import Progress, Silent
 from fonoteca.ground.workers import count_cores
 
@@ -62,7 +62,8 @@ def build_edition(
     """
     tables = open_staging(staging)
     _refuse_little_memory(tables["tracks"].rows, memory_bytes)
-    folder, partial = (scratch or target.parent) / f"{_SCRATCH}-{target.name}", target.with_name(target.name + ".partial")
+    folder, partial = (scratch or target.parent) / f"{_SCRATCH}-{target.name}", name_beside(target, "partial")
+    require_file_name(target)
     with translate_os_errors(target):
         shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped
         partial.unlink(missing_ok=True)

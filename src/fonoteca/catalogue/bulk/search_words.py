@@ -35,6 +35,10 @@ for _sign in b"'`./&*+-":
     _PUNCTUATION[_sign] = 1
 for _sign, _letter in zip(b"$!@", b"sia", strict=True):
     _PUNCTUATION[_sign] = _letter
+_KINDS = np.zeros(128, np.uint8)
+"""Of ASCII: 1 letters and digits, 2 signs that make a line odd for index_words, as it looks at them."""
+for _sign in range(128):
+    _KINDS[_sign] = 1 if chr(_sign).isalnum() else 2 if _PUNCTUATION[_sign] and chr(_sign) != "`" else 0
 
 
 @cache
@@ -73,40 +77,40 @@ def _plain_form(content: Array, begin: int, end: int, plain: Array) -> Any:
 
 
 @numba.njit(nogil=True, cache=True)
-def _plain_line(content: Array, begin: int, end: int, plain: Array, out: Array, at: int, hard: Array, found: int) -> Any:
-    """The line in ASCII at `out[at:]`, its hard words noted in `hard`; (its end in `out`, whether it was ASCII, how many are noted)."""
-    was_ascii, word, word_at = True, begin, at
+def _plain_line(content: Array, begin: int, end: int, plain: Array, kinds: Array, out: Array, at: int, hard: Array, found: int) -> Any:
+    """The line in ASCII at `out[at:]`, its hard words noted in `hard`.
+
+    (Its end in `out`, how many are noted, whether it has letters or digits, whether it may have compounds.)
+    """
+    word, word_at, last, before_last = begin, at, 0, 0
+    has_word, is_odd = False, False
     while begin < end:
-        form, width = _plain_form(content, begin, end, plain)
-        was_ascii &= width == 1 and form != 0
-        if form == 0:
-            while begin < end and content[begin] != 32:
-                begin += 1
-            hard[found, 1], hard[found, 2] = word, begin
-            found, at = found + 1, word_at
-            continue
+        form, width = np.int64(content[begin]), 1
+        if form >= 128 or form == 0:
+            is_odd = True
+            form, width = _plain_form(content, begin, end, plain)
+            if form == 0:
+                while begin < end and content[begin] != 32:
+                    begin += 1
+                hard[found, 1], hard[found, 2] = word, begin
+                found, at, last = found + 1, word_at, 0
+                continue
         out[at] = form
         at += 1
-        if content[begin] == 32:
-            word, word_at = begin + 1, at
+        kind = kinds[form]
+        if kind == 1:
+            has_word = True
+            is_odd |= last == 2 and before_last == 1
+        before_last, last = last, kind
         begin += width
-    return at, was_ascii, found
+        if form == 32:
+            word, word_at = begin, at
+    return at, found, has_word, is_odd
 
 
 @numba.njit(nogil=True, cache=True)
-def _compounds(out: Array, begin: int, end: int, only_if_odd: bool, punctuation: Array, longest: int) -> int:
-    """Words joined by punctuation, behind the line, without it; −1 for a line without letters and digits."""
-    has_word, is_odd = False, False
-    for place in range(begin, end):
-        if _is_word(out[place]):
-            has_word = True
-            sign = out[place - 1] if place - begin >= 2 else np.uint8(0)
-            if punctuation[sign] and sign != 96 and _is_word(out[place - 2]):
-                is_odd = True
-    if not has_word:
-        return -1
-    if only_if_odd and not is_odd:
-        return end
+def _compounds(out: Array, begin: int, end: int, punctuation: Array, longest: int) -> int:
+    """Words joined by punctuation, behind the line, without it; gives the new end."""
     at, place = end, begin
     while place < end:
         if not _is_word(out[place]):
@@ -145,10 +149,11 @@ def _append_joined(out: Array, start: int, stop: int, at: int, punctuation: Arra
 
 @numba.njit(nogil=True, cache=True)
 def _write_rows(
-    offsets: Array, content: Array, plain: Array, punctuation: Array, limits: tuple[int, int], out: Array, ends: Array, hard: Array
-) -> int:
+    offsets: Array, content: Array, plain: Array, kinds: Array, punctuation: Array, limits: tuple[int, int], out: Array, ends: Array,
+    hard: Array,
+) -> int:  # fmt: skip
     """The rows' words into `out`; what is hard into `hard`: (row, from, to, 0 for a word, 1 for a line or a long row); how much."""
-    at, found, was_ascii = 0, 0, False
+    at, found = 0, 0
     for row in range(len(offsets) - 1):
         begin, last = np.int64(offsets[row]), np.int64(offsets[row + 1])
         is_long = last - begin > limits[0]
@@ -157,11 +162,12 @@ def _write_rows(
             while end < last and content[end] != 0x1E and content[end] != 10:
                 end += 1
             if end > begin:
-                before, stop = found, -1
+                before, stop, has_word, is_odd = found, at, False, False
                 if not is_long:
-                    stop, was_ascii, found = _plain_line(content, begin, end, plain, out, at, hard, found)
-                    stop = _compounds(out, at, stop, was_ascii, punctuation, limits[1])
-                if stop >= 0:
+                    stop, found, has_word, is_odd = _plain_line(content, begin, end, plain, kinds, out, at, hard, found)
+                if has_word:
+                    if is_odd:
+                        stop = _compounds(out, at, stop, punctuation, limits[1])
                     out[stop] = 10
                     at = stop + 1
                 else:
@@ -204,7 +210,7 @@ def words_of(texts: pa.Array) -> pa.Array:
     out, ends = np.empty(2 * size + 2 * len(texts) + 64, np.uint8), np.zeros(len(texts) + 1, np.int64)
     parts = int(np.count_nonzero((content == BETWEEN) | (content == _LINE_END) | (content == _SPACE))) + len(texts)
     hard = np.zeros((parts, 4), np.int64)
-    found = _write_rows(offsets, content, plain_forms(), _PUNCTUATION, (LONGEST_NAME, LONGEST_JOINED), out, ends, hard)
+    found = _write_rows(offsets, content, plain_forms(), _KINDS, _PUNCTUATION, (LONGEST_NAME, LONGEST_JOINED), out, ends, hard)
     if found:
         out, ends = _with_hard(out, ends, content, hard[:found])
     used = int(ends[-1])
