@@ -123,7 +123,7 @@ def test_tombstone_stays_and_a_hidden_one_tells_no_names(tmp_path: Path) -> None
 def test_edition_replaces_an_earlier_one_and_leaves_nothing_beside(tmp_path: Path) -> None:
     folder = tmp_path / "release"
     folder.mkdir()
-    (folder / "e.sqlite3.partial").write_bytes(b"left by a killed run")
+    (folder / ".fonoteca-partial-e.sqlite3").write_bytes(b"left by a killed run")
     with fill(tmp_path / "c.sqlite3", [1]) as catalogue:
         publish(catalogue, folder / "e.sqlite3")
         first = (folder / "e.sqlite3").read_bytes()

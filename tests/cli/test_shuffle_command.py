@@ -98,8 +98,7 @@ def test_a_playlist_stopped_by_ctrl_c_is_well_formed(edition: Path, tmp_path: Pa
     target = tmp_path / "list.xspf"
     arguments = ["shuffle", "--edition", str(edition), "--seed", "x", "--xspf", str(target)]
     running = subprocess.Popen([sys.executable, "-m", "fonoteca", *arguments], stderr=subprocess.PIPE, text=True)
-    partial = target.with_name(target.name + ".partial")
-    while running.poll() is None and not (partial.exists() and partial.stat().st_size):
+    while running.poll() is None and not any(path.stat().st_size for path in tmp_path.glob(".fonoteca-*.partial")):
         time.sleep(0.001)
     running.send_signal(signal.SIGINT)
     said = running.communicate(timeout=60)[1]

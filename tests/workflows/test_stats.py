@@ -15,7 +15,9 @@ from commands import FREE_ART, make_archive, run_fonoteca, run_json, set_setting
 from fonoteca.catalogue.audio_features import AudioFeatures
 from fonoteca.catalogue.import_records import FeaturesRow
 from fonoteca.cli.run import run
+from fonoteca.ground.errors import AccessError
 from fonoteca.workflows.archive import open_archive
+from fonoteca.workflows.stats import read_edition_statistics, write_report
 from generated_music import write_small_files
 
 
@@ -81,6 +83,34 @@ def test_only_an_earlier_report_is_replaced(published: Path, tmp_path: Path) -> 
     (tmp_path / "report" / "mine.ogg").write_bytes(b"kept")
     run_fonoteca("stats", tmp_path / "report", "--archive", published, status=2)
     assert (other / "song.ogg").read_bytes() == (tmp_path / "report" / "mine.ogg").read_bytes() == b"kept"
+
+
+def test_neighbours_of_a_report_stay(published: Path, tmp_path: Path) -> None:
+    for name in ("report.former", "report.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.txt").write_text("years of work")
+    for _ in range(2):
+        run_fonoteca("stats", tmp_path / "report", "--archive", published)
+    assert {path.name for path in tmp_path.iterdir()} == {"report", "report.former", "report.partial"}
+    assert all((tmp_path / name / "thesis.txt").read_text() for name in ("report.former", "report.partial"))
+
+
+def test_a_report_that_cannot_be_put_in_place_leaves_the_earlier_one(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statistics = read_edition_statistics(published / "release" / "catalogue.sqlite3")
+    write_report(statistics, tmp_path / "report")
+    before, rename = tree_digest(tmp_path), Path.rename
+
+    def rename_once(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename_once)
+    with pytest.raises(AccessError):
+        write_report(statistics, tmp_path / "report")
+    assert tree_digest(tmp_path) == before
 
 
 def test_stats_changes_nothing_in_the_archive(published: Path) -> None:

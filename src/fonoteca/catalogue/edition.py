@@ -18,7 +18,7 @@ from fonoteca.catalogue.search_build import build_search
 from fonoteca.catalogue.working import Catalogue
 from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import UsageError, translate_os_errors
-from fonoteca.ground.files import sync_folder
+from fonoteca.ground.files import name_beside, require_file_name, sync_folder
 
 PAGE_SIZE = 4096
 
@@ -49,7 +49,8 @@ def write_edition(
     """
     if catalogue.statements.connection.in_transaction:
         raise UsageError("an edition is written from what is committed", "Leave the transaction first.")
-    building, partial = target.with_name(target.name + ".building"), target.with_name(target.name + ".partial")
+    building, partial = name_beside(target, "building"), name_beside(target, "partial")
+    require_file_name(target)
     with translate_os_errors(target):
         for leftover in (building, partial):
             leftover.unlink(missing_ok=True)

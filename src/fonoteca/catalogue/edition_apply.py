@@ -19,7 +19,7 @@ from fonoteca.catalogue.natural_rows import IMPLIED, NaturalTable, Row, RowWrite
 from fonoteca.catalogue.working import Catalogue
 from fonoteca.ground.database import translate_database_error
 from fonoteca.ground.errors import DatabaseError, FormatError, UsageError, translate_os_errors
-from fonoteca.ground.files import sync_folder
+from fonoteca.ground.files import name_beside, require_file_name, sync_folder
 
 _BATCH = 50_000
 _FETCH = "Fetch the whole edition instead."
@@ -33,12 +33,13 @@ def apply_delta(old: Path, delta: Path, target: Path, *, scratch: Path | None = 
     DatabaseError where what came out is not the edition that was promised. Takes room for two editions in `scratch`
     (the target's folder unless told); both are gone afterwards.
     """
+    require_file_name(target)
     header = _read_header(delta)
     write = _writer_of(header)
     _prove_lines(delta)
     _prove_old(old, header.old)
     folder = scratch or target.parent
-    working, made = folder / f"{target.name}.records", target.with_name(f"{target.name}.unproved")
+    working, made = name_beside(folder / target.name, "records"), name_beside(target, "unproved")
     leftovers = [working, Path(f"{working}-wal"), Path(f"{working}-shm"), made]
     try:
         _remove(leftovers)

@@ -88,7 +88,7 @@ def write_delta(old: Path, new: Path, target: Path, progress: Progress | None = 
     removed: Counter[str] = Counter()
     connections = open_edition_file(old), open_edition_file(new)
     try:
-        with open_atomically(target) as file, zstd.ZstdFile(file, "w", level=COMPRESSION_LEVEL) as packed:
+        with open_atomically(target, is_ours=False) as file, zstd.ZstdFile(file, "w", level=COMPRESSION_LEVEL) as packed:
             lines = _Lines(packed)
             lines.write(header)
             for table in natural_tables():

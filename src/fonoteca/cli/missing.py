@@ -68,7 +68,7 @@ def _write(target: str, lines: Iterator[str]) -> None:
         return
     from fonoteca.ground.files import open_atomically
 
-    with open_atomically(Path(target)) as file:
+    with open_atomically(Path(target), is_ours=False) as file:
         for line in lines:
             file.write(line.encode())
     print(target)

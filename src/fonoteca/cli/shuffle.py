@@ -164,7 +164,7 @@ def _write_playlists(
         return
     from fonoteca.ground.files import open_atomically
 
-    with open_atomically(Path(target)) as file:
+    with open_atomically(Path(target), is_ours=False) as file:
         for part in parts:
             file.write(part.encode())
     print(target)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from fonoteca.ground.errors import ArchiveBusyError, translate_os_errors
+from fonoteca.ground.errors import ArchiveBusyError, UsageError, translate_os_errors
 
 FICLONE = 0x40049409  # <linux/fs.h>: share the extents of another file
 
@@ -25,28 +26,52 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-@contextmanager
-def open_atomically(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
-    """A file to write that appears under `path` only when it is complete and on disk."""
-    partial = path.with_name(path.name + ".partial")
+def require_file_name(path: Path) -> None:
+    """UsageError where a file cannot take the place of what is at `path`: a folder, a device, a pipe."""
     with translate_os_errors(path):
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder", "Name a file in it.")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no file but a device or a pipe", "Name a file.")
+
+
+def name_beside(path: Path, purpose: str) -> Path:
+    """A hidden name in the folder of `path` that nobody but this program gives; the same each time, so that leftovers are found."""
+    return path.with_name(f".fonoteca-{purpose}-{path.name}")
+
+
+@contextmanager
+def open_atomically(path: Path, mode: int = 0o644, *, is_ours: bool = True) -> Iterator[BinaryIO]:
+    """A file to write that appears under `path` only when it is complete and on disk; UsageError where it cannot stand there.
+
+    Until then it is `NAME.partial`, or, where the folder is not `is_ours` but a person's own, a new name that nobody has.
+    """
+    require_file_name(path)
+    partial = path.with_name(path.name + ".partial" if is_ours else f".fonoteca-{secrets.token_hex(8)}.partial")
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if is_ours else os.O_EXCL)
+    with translate_os_errors(path):
+        handle = os.open(partial, flags, mode)
+        try:
+            with open(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
         sync_folder(path.parent)
 
 
-def write_atomically(path: Path, content: bytes | str, mode: int = 0o644) -> None:
-    """Put `content` under `path`, whole or not at all."""
-    with open_atomically(path, mode) as file:
+def write_atomically(path: Path, content: bytes | str, mode: int = 0o644, *, is_ours: bool = True) -> None:
+    """Put `content` under `path`, whole or not at all; as open_atomically."""
+    with open_atomically(path, mode, is_ours=is_ours) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
-def reflink_or_copy(source: Path, target: Path) -> None:
-    """Copy `source` to `target` atomically, sharing its blocks where the file system can."""
-    with open(source, "rb") as reader, open_atomically(target) as writer:
+def reflink_or_copy(source: Path, target: Path, *, is_ours: bool = True) -> None:
+    """Copy `source` to `target` as open_atomically does, sharing its blocks where the file system can."""
+    with open(source, "rb") as reader, open_atomically(target, is_ours=is_ours) as writer:
         try:
             fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
         except OSError as error:

@@ -123,7 +123,7 @@ def write_picture(report: BudgetReport, path: Path) -> BudgetReport:
     if path.suffix.lower() not in (".svg", ".png"):
         raise UsageError(f"{path} ends neither in .svg nor in .png", "The ending says which picture is written.")
     svg = draw(budget_picture(report.plan))
-    write_atomically(path, svg if path.suffix.lower() == ".svg" else write_png(svg))
+    write_atomically(path, svg if path.suffix.lower() == ".svg" else write_png(svg), is_ours=False)
     return msgspec.structs.replace(report, picture=str(path))
 
 

@@ -15,6 +15,7 @@ from fonoteca.catalogue.lines import DAMAGE, LONGEST_LINE, open_bytes
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100
 from fonoteca.catalogue.records import RightsRow
 from fonoteca.ground.errors import UsageError, translate_os_errors
+from fonoteca.ground.files import name_beside
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.workers import Processes, count_cores, map_in_order
@@ -43,7 +44,7 @@ def import_into(
 
     plans = plan_files(files, options)
     report, jobs = ImportReport(files=plans), jobs or count_cores()
-    parts, partial = (scratch or folder.parent) / f"{_SCRATCH}-{folder.name}", folder.with_name(folder.name + ".partial")
+    parts, partial = (scratch or folder.parent) / f"{_SCRATCH}-{folder.name}", name_beside(folder, "tables")
     with translate_os_errors(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} is not empty", "Name a folder that is new or empty.")

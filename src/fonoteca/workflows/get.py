@@ -46,9 +46,9 @@ def get_track(
 
 def _write(path: Path, content: Content) -> None:
     if isinstance(content, Path):
-        reflink_or_copy(content, path)
+        reflink_or_copy(content, path, is_ours=False)
         return
-    with open_atomically(path) as file:
+    with open_atomically(path, is_ours=False) as file:
         file.writelines(content)
 
 

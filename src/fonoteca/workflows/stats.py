@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,24 +90,31 @@ def _as_csv(rows: list[StatisticsRow]) -> bytes:
 def write_report(statistics: CatalogueStatistics, folder: Path, *, png: bool = False) -> CatalogueStatistics:
     """Write the report to `folder`, whole or not at all. An earlier report there is replaced; anything else is not."""
     folder = folder.absolute()
-    partial, former = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".former")
     with translate_os_errors(folder):
         _check_replaceable(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in (partial, former):
-            shutil.rmtree(leftover, ignore_errors=True)
-        partial.mkdir()
-        pictures = 0
-        for name, content in report_files(statistics, png=png):
-            (partial / name).write_bytes(content)
-            pictures += name.endswith(".svg")
-        sync_folder(partial)
-        if folder.exists():
-            folder.rename(former)
-        partial.rename(folder)
+        with tempfile.TemporaryDirectory(prefix=".fonoteca-report-", dir=folder.parent) as scratch:
+            partial, former, pictures = Path(scratch) / "new", Path(scratch) / "former", 0
+            partial.mkdir()
+            for name, content in report_files(statistics, png=png):
+                (partial / name).write_bytes(content)
+                pictures += name.endswith(".svg")
+            sync_folder(partial)
+            if folder.exists():
+                folder.rename(former)
+            _put_in_place(partial, folder, former)
         sync_folder(folder.parent)
-        shutil.rmtree(former, ignore_errors=True)
     return msgspec.structs.replace(statistics, folder=str(folder), pictures=pictures)
+
+
+def _put_in_place(partial: Path, folder: Path, former: Path) -> None:
+    """The new report, or, where that fails, the earlier one again."""
+    try:
+        partial.rename(folder)
+    except BaseException:
+        if former.exists():
+            former.rename(folder)
+        raise
 
 
 def _check_replaceable(folder: Path) -> None:
