@@ -117,7 +117,7 @@ def test_a_built_edition_has_the_rows_of_the_sql_writer(tmp_path: Path, sink: An
     assert (counts.tracks, counts.size) == (300, (tmp_path / "built").stat().st_size)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(records(), max_size=12, unique_by=lambda record: record.id), st.integers(0, 99))
 def test_any_records_give_the_rows_of_the_sql_writer(
     tmp_path_factory: pytest.TempPathFactory, given_records: list[TrackRecord], seed: int

@@ -13,7 +13,7 @@ from fonoteca.catalogue.search_text import index_words
 ODD = "a B 9 z é Ñ ß ø ı İ ŉ Ł đ þ æ œ ’ ʼ ‐ – “ ” « ¿ … ´ ` ' . / & ! $ @ * + - _ ( ) 東 京 カ 한 Б я ª ² ﬁ \u0301 \u00ad \n \t"
 NAME = st.one_of(
     st.text(st.sampled_from([*ODD.split(" "), " ", "\n"]), max_size=30),
-    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\x1e"), max_size=20),
+    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20),
     st.sampled_from(
         ["Don't Stop", "AC/DC", "P!nk", "Ke$ha", "Björk", "Motörhead", "L'été d'Ibiza", "a--b", "a`b", "!!!", "R&B.", "x" * 1200]
     ),
@@ -30,7 +30,7 @@ def tokens_of(words: str) -> set[str]:
 
 
 def joined(rows: list[list[str]]) -> pa.Array:
-    return pa.array(["\x1e".join(row) for row in rows], pa.string())
+    return pa.array(["\0".join(row) for row in rows], pa.string())
 
 
 @settings(max_examples=400, deadline=None)
@@ -41,9 +41,7 @@ def test_the_tokens_are_those_of_index_words(rows: list[list[str]]) -> None:
 
 
 def test_every_letter_alone_and_in_a_word() -> None:
-    rows = [
-        [f"{chr(point)}", f"a{chr(point)}b", f"a{chr(point)}b é"] for point in (*range(1, 0x300), *range(0x1E00, 0x2100)) if point != 0x1E
-    ]
+    rows = [[f"{chr(point)}", f"a{chr(point)}b", f"a{chr(point)}b é"] for point in (*range(1, 0x300), *range(0x1E00, 0x2100))]
     found = [tokens_of(words) for words in words_of(joined(rows)).to_pylist()]
     assert found == [tokens_of(index_words(*row)) for row in rows]
 

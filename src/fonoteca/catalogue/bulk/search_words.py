@@ -20,7 +20,7 @@ from fonoteca.catalogue.bulk.columns import text_parts
 from fonoteca.catalogue.search_text import LONGEST_JOINED, LONGEST_NAME, fold, index_words, transliterate, without_accents
 
 Array = NDArray[Any]
-BETWEEN = 0x1E
+BETWEEN = 0
 """Between the texts of a row; the names within one text stand on lines of their own."""
 
 _LETTERS = chain(range(0xC0, 0x250), range(0x1E00, 0x1F00))
@@ -159,7 +159,7 @@ def _write_rows(
         is_long = last - begin > limits[0]
         while begin < last:
             end = last if is_long else begin
-            while end < last and content[end] != 0x1E and content[end] != 10:
+            while end < last and content[end] != 0 and content[end] != 10:
                 end += 1
             if end > begin:
                 before, stop, has_word, is_odd = found, at, False, False
