@@ -185,6 +185,28 @@ def test_what_is_held_as_another_track_of_the_same_recording_is_not_missing(tmp_
         assert coverage.missing == len(titles)
 
 
+@pytest.mark.parametrize("is_edition", [True, False])
+def test_the_filter_of_what_is_missing_means_what_is_missing(tmp_path: Path, is_edition: bool) -> None:
+    write_catalogue(tmp_path / "c", 60, is_edition=is_edition, shape=Shape(state=lambda track: track % 6))
+    with sqlite3.connect(tmp_path / "c") as writer:
+        writer.executemany("INSERT INTO same_recordings VALUES (?, ?, 1)", [(6, 7), (12, 18), (13, 18)])
+    with opened(tmp_path / "c", is_edition=is_edition) as catalogue:
+        sql, values = TrackFilter(is_missing=True).condition(is_edition)
+        missing = {track.id for track in missing_tracks(catalogue, TrackFilter(), measure_coverage(catalogue, Silent()))}
+        assert {row[0] for row in catalogue.statements.rows(f"SELECT t.id FROM tracks t WHERE {sql}", values)} == missing
+        assert len(missing) < 30
+
+
+def test_plays_whose_sum_no_number_holds_are_taken_for_the_most_that_can_be(tmp_path: Path) -> None:
+    write_catalogue(tmp_path / "c", 40, shape=Shape(plays=lambda track: 2**62))
+    with opened(tmp_path / "c") as catalogue:
+        coverage = measure_coverage(catalogue, Silent())
+        tracks = list(missing_tracks(catalogue, TrackFilter(), coverage))
+        assert coverage.covered == pytest.approx(13 / 40) and tracks[-1].coverage == pytest.approx(1)
+        groups = list(missing_groups(catalogue, "year", TrackFilter(), coverage))
+        assert sum(group.share for group in groups) == pytest.approx(27 / 40)
+
+
 def test_the_statistics_of_an_edition_say_the_same_as_its_tracks(tmp_path: Path) -> None:
     write_catalogue(tmp_path / "e", 500)
     with opened(tmp_path / "e") as edition:

@@ -19,14 +19,17 @@ from hypothesis import strategies as st
 from fonoteca.catalogue.filters import TrackFilter
 from fonoteca.catalogue.popularity_ranges import popularity_ranges
 from fonoteca.catalogue.random_words import key_of_seed
+from fonoteca.catalogue.schema import STATES
 from fonoteca.catalogue.shuffle import Shuffle, resume_shuffle, start_shuffle
 from fonoteca.catalogue.shuffle_cursor import Cursor, read_cursor, write_cursor
 from fonoteca.catalogue.shuffle_members import MemberSlice, RowBitmap, RowList, RowRange, collect_members
 from fonoteca.catalogue.shuffle_order import UniformOrder, WeightedOrder
-from fonoteca.catalogue.shuffle_rows import ALL, choose_members, rows_that_pass
+from fonoteca.catalogue.shuffle_rows import ALL, SHOWN, choose_members, rows_that_pass
+from fonoteca.catalogue.statistics import count_statistics
 from fonoteca.ground.errors import UsageError
 from made_editions import MadeCatalogue, Shape, opened, write_catalogue
 
+WITHDRAWN = STATES.index("withdrawn")
 SMALL, LARGE = 600, 70_000  # below and above what is shuffled exactly
 FILTERS = [
     TrackFilter(),
@@ -70,9 +73,28 @@ def small(folder: Path) -> Iterator[MadeCatalogue]:
         yield found
 
 
-def ids_that_pass(catalogue: MadeCatalogue, track_filter: TrackFilter) -> list[str]:
+def ids_that_pass(catalogue: MadeCatalogue, track_filter: TrackFilter, more: str = "1") -> list[str]:
     sql, values = track_filter.condition(catalogue.is_edition)
-    return sorted(row[0] for row in catalogue.statements.rows(f"SELECT t.id FROM tracks t WHERE {sql}", values))
+    return sorted(row[0] for row in catalogue.statements.rows(f"SELECT t.id FROM tracks t WHERE {sql} AND {more}", values))
+
+
+@pytest.mark.parametrize("is_weighted", [False, True], ids=["even", "weighted"])
+@pytest.mark.parametrize("is_edition", [True, False], ids=["edition", "working"])
+@pytest.mark.parametrize("has_statistics", [True, False])
+def test_withdrawn_tracks_come_only_when_asked_for(tmp_path: Path, is_edition: bool, is_weighted: bool, has_statistics: bool) -> None:
+    write_catalogue(tmp_path / "c", 200, is_edition=is_edition, shape=Shape(state=lambda track: WITHDRAWN if track % 5 == 0 else 0))
+    if has_statistics and is_edition:
+        count_statistics(apsw.Connection(str(tmp_path / "c")))
+    with opened(tmp_path / "c", is_edition=is_edition) as catalogue:
+        for wanted in (TrackFilter(), TrackFilter(artist="Artist 3"), TrackFilter(popularity_from=20)):
+            found = list(start_shuffle(catalogue, wanted, "x", is_weighted=is_weighted))
+            assert sorted(track.id for track in found) == ids_that_pass(catalogue, wanted, "t.state <> 5")
+            head = start_shuffle(catalogue, wanted, "x", is_weighted=is_weighted)
+            first = list(itertools.islice(head, 7))
+            assert first + list(resume_shuffle(catalogue, head.cursor())) == found
+        asked = TrackFilter(status="withdrawn")
+        found = list(start_shuffle(catalogue, asked, "x", is_weighted=is_weighted))
+        assert len(found) == 40 and {track.status for track in found} == {"withdrawn"}
 
 
 @pytest.mark.parametrize("is_weighted", [False, True], ids=["even", "weighted"])
@@ -127,7 +149,7 @@ def test_common_filters_are_met_on_the_way_and_rare_ones_listed(folder: Path) ->
 
         def chosen(track_filter: TrackFilter) -> tuple[type, bool]:
             members, condition = choose_members(large.statements, True, track_filter)
-            return type(members), condition == ALL
+            return type(members), condition in (ALL, SHOWN)
 
         assert chosen(TrackFilter(is_held=True)) == (RowRange, False)
         assert chosen(TrackFilter(popularity_from=3)) == (RowRange, True)

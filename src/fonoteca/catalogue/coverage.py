@@ -8,21 +8,20 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from fonoteca.catalogue.covered import DUPLICATE, HELD, IS_COVERED, IS_COVERED_ALONE, IS_SHOWN, WITHDRAWN
 from fonoteca.catalogue.planner import TrackClass, shares_of_plays
 from fonoteca.catalogue.popularity_ranges import UNKNOWN, popularity_ranges
-from fonoteca.catalogue.schema import STATES
 from fonoteca.catalogue.shuffle_rows import heeding_ctrl_c
 from fonoteca.catalogue.statements import Statements
+from fonoteca.catalogue.statistics_counter import PLAYS_CEILING
 from fonoteca.ground.progress import Progress
 
-HELD, DUPLICATE, WITHDRAWN = STATES.index("held"), STATES.index("duplicate"), STATES.index("withdrawn")
 POPULARITY = "coalesce(CAST(t.popularity AS INTEGER), -1)"
 """The class of a track: its whole popularity, −1 where it is unknown."""
-_SAME_IS_HELD = f"""(EXISTS (SELECT 1 FROM same_recordings o JOIN tracks h ON h.track = o.track WHERE h.state = {HELD} AND o.leader =
-    coalesce((SELECT s.leader FROM same_recordings s WHERE s.track = t.track), t.track))
-  OR EXISTS (SELECT 1 FROM same_recordings s JOIN tracks h ON h.track = s.leader WHERE s.track = t.track AND h.state = {HELD}))"""
-_COUNTS = """count(*){only}, coalesce(sum(t.plays){only}, 0), coalesce(sum({covered}){only}, 0),
-  coalesce(sum(({covered}) * t.plays){only}, 0), coalesce(sum(t.state = {held}){only}, 0), coalesce(sum({missing}){only}, 0)"""
+PLAYS = f"min(t.plays, {PLAYS_CEILING})"
+"""Plays as they are summed: no single count is so large that a sum passes what SQLite can hold."""
+_COUNTS = f"""count(*){{only}}, coalesce(sum({PLAYS}){{only}}, 0), coalesce(sum({{covered}}){{only}}, 0),
+  coalesce(sum(({{covered}}) * {PLAYS}){{only}}, 0), coalesce(sum(t.state = {HELD}){{only}}, 0), coalesce(sum({{missing}}){{only}}, 0)"""
 
 _SUMS = 6
 
@@ -70,18 +69,17 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
     def gain(self, popularity: int, plays: int | None) -> float:
         """What one track adds to the coverage."""
-        return plays * self.per_play if plays is not None and self.per_play else self.unit_gains[popularity]
+        return min(plays, PLAYS_CEILING) * self.per_play if plays is not None and self.per_play else self.unit_gains[popularity]
 
 
 def covered_condition(sql: Statements) -> str:
     """SQL over `tracks t`: held, a duplicate of what is, or the same recording as something held."""
-    simple = f"t.state IN ({HELD}, {DUPLICATE})"
-    return f"({simple} OR {_SAME_IS_HELD})" if sql.value("SELECT 1 FROM same_recordings LIMIT 1") else simple
+    return IS_COVERED if sql.value("SELECT 1 FROM same_recordings LIMIT 1") else IS_COVERED_ALONE
 
 
 def missing_condition(sql: Statements) -> str:
     """SQL over `tracks t`: known, not covered and not withdrawn."""
-    return f"(t.state <> {WITHDRAWN} AND NOT {covered_condition(sql)})"
+    return f"({IS_SHOWN} AND NOT {covered_condition(sql)})"
 
 
 def measure_coverage(catalogue: Readable, progress: Progress) -> Coverage:
@@ -147,4 +145,4 @@ def _from_tracks(catalogue: Readable, progress: Progress) -> Iterator[ClassCount
 
 
 def _counts(sql: Statements, only: str) -> str:
-    return _COUNTS.format(only=only, covered=covered_condition(sql), held=HELD, missing=missing_condition(sql))
+    return _COUNTS.format(only=only, covered=covered_condition(sql), missing=missing_condition(sql))

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from fonoteca.catalogue.covered import HELD, IS_MISSING
 from fonoteca.catalogue.identifiers import is_public_id
 from fonoteca.catalogue.isrc_numbers import isrc_range
 from fonoteca.catalogue.names import clean_text, normal_form
@@ -18,15 +19,13 @@ from fonoteca.ground.things import Status
 Condition = tuple[str, tuple[Any, ...]]
 """SQL over the row `t` of tracks, in brackets where it needs them, and what is bound to its question marks."""
 
-_HELD, _DUPLICATE, _WITHDRAWN = STATES.index("held"), STATES.index("duplicate"), STATES.index("withdrawn")
-
 
 class TrackFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A choice of tracks; what is None is not asked. Years and popularity include both ends.
 
     `artist` and `album` are a public id or a name, `label` and `genre` a name; names are found as given and in lower,
     upper and title case. `isrc` is a prefix of any length from two. `country` is two letters: of the ISRC, else of the first
-    artist. `is_missing`: known and neither held nor a duplicate of what is, nor withdrawn.
+    artist. `is_held`: a file of this very track is held. `is_missing`: known, not withdrawn and not covered by what is held.
     """
 
     artist: str | None = None
@@ -77,9 +76,9 @@ class TrackFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         if self.popularity_to is not None:
             yield "t.popularity <= ?", (self.popularity_to,)
         if self.is_held:
-            yield "t.state = ?", (_HELD,)
+            yield "t.state = ?", (HELD,)
         if self.is_missing:
-            yield "t.state NOT IN (?, ?, ?)", (_HELD, _DUPLICATE, _WITHDRAWN)
+            yield IS_MISSING, ()
 
     def _by_year(self) -> Iterator[Condition]:
         date = "coalesce(t.date, (SELECT date FROM albums WHERE album = t.album))"

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from fonoteca.catalogue.coverage import HELD, POPULARITY, Coverage, Readable, missing_condition
+from fonoteca.catalogue.coverage import PLAYS, POPULARITY, Coverage, Readable, missing_condition
+from fonoteca.catalogue.covered import HELD
 from fonoteca.catalogue.filters import Condition, TrackFilter
 from fonoteca.catalogue.isrc_numbers import COUNTRIES, PER_COUNTRY
 from fonoteca.catalogue.popularity_ranges import UNKNOWN, popularity_ranges
@@ -98,7 +99,7 @@ def _wanted_rows(catalogue: Readable, condition: Condition, coverage: Coverage) 
 def _counted_rows(sql: Statements, condition: Condition, coverage: Coverage) -> Iterator[tuple[float, int]]:
     if not coverage.per_play:
         return
-    query = f"SELECT t.plays, t.track FROM tracks t WHERE t.plays IS NOT NULL AND {condition[0]} ORDER BY t.plays DESC, t.track"
+    query = f"SELECT {PLAYS}, t.track FROM tracks t WHERE t.plays IS NOT NULL AND {condition[0]} ORDER BY t.plays DESC, t.track"
     with heeding_ctrl_c(sql):
         for plays, row in sql.rows(query, condition[1]):
             yield plays * coverage.per_play, row
@@ -132,7 +133,7 @@ def missing_groups(
     sql.run("CREATE TEMP TABLE unit_gains (popularity INTEGER PRIMARY KEY, gain REAL NOT NULL)")
     sql.run_many("INSERT INTO temp.unit_gains VALUES (?, ?)", list(coverage.unit_gains.items()))
     is_missing = missing_condition(sql)
-    gain = f"coalesce(t.plays * nullif(?, 0.0), (SELECT gain FROM temp.unit_gains g WHERE g.popularity = {POPULARITY}))"
+    gain = f"coalesce({PLAYS} * nullif(?, 0.0), (SELECT gain FROM temp.unit_gains g WHERE g.popularity = {POPULARITY}))"
     query = f"""SELECT {key} AS found, count(*), sum(t.state = {HELD}), sum({is_missing}) AS missing,
         sum(CASE WHEN {is_missing} THEN {gain} ELSE 0.0 END) AS share
       FROM tracks t LEFT JOIN albums b ON b.album = t.album WHERE {condition} GROUP BY found HAVING missing

@@ -16,7 +16,7 @@ from fonoteca.catalogue.schema import STATES
 from fonoteca.catalogue.shuffle_cursor import Cursor, read_cursor, write_cursor
 from fonoteca.catalogue.shuffle_members import Members
 from fonoteca.catalogue.shuffle_order import Order, State, UniformOrder, WeightedOrder
-from fonoteca.catalogue.shuffle_rows import ALL, choose_members, edition_classes, rows_that_pass, working_classes
+from fonoteca.catalogue.shuffle_rows import ALL, SHOWN, choose_members, edition_classes, rows_that_pass, shown, working_classes
 from fonoteca.catalogue.statements import Statements
 from fonoteca.ground.errors import UsageError
 
@@ -56,7 +56,10 @@ class ShuffledTrack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shuffle:
-    """The tracks that pass a filter in shuffled order; iterate it, and ask for `cursor()` at any time."""
+    """The tracks that pass a filter in shuffled order; iterate it, and ask for `cursor()` at any time.
+
+    What was withdrawn comes only where the filter asks for that status.
+    """
 
     def __init__(self, catalogue: Shuffled, track_filter: TrackFilter, key: bytes, *, is_weighted: bool = False, state: State = ()) -> None:
         self._statements, self._filter, self._key, self._is_weighted = catalogue.statements, track_filter, key, is_weighted
@@ -77,7 +80,7 @@ class Shuffle:
         if members is not None:
             classes = list(edition_classes(self._statements, members))
         else:
-            classes = list(working_classes(self._statements, self._filter.condition(False)))
+            classes = list(working_classes(self._statements, shown(self._statements, False, self._filter)))
         digests = [b"%d " % weight + part.digest() for weight, part in classes]
         return WeightedOrder(classes, self._key, state), b"".join([*digests, members.digest() if members else b""])
 
@@ -99,7 +102,7 @@ class Shuffle:
 
     def __iter__(self) -> Iterator[ShuffledTrack]:
         """The tracks from here on, each once. Reads a few rows ahead, 1,024 at most."""
-        block = 1 if self._condition == ALL else 16
+        block = 1 if self._condition in (ALL, SHOWN) else 16
         while len(rows := self._order.take(block)):
             self._read = 0
             for place, track in self._tracks(rows):

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from fonoteca.catalogue.covered import IS_SHOWN, WITHDRAWN
 from fonoteca.catalogue.filters import Condition, TrackFilter, popularity_rows
 from fonoteca.catalogue.permutation import Numbers, permutation
 from fonoteca.catalogue.popularity_ranges import popularity_ranges
@@ -19,6 +20,7 @@ from fonoteca.catalogue.shuffle_members import Members, MemberSlice, RowList, Ro
 from fonoteca.catalogue.statements import Statements
 
 ALL: Condition = ("1", ())
+SHOWN: Condition = (IS_SHOWN, ())
 LARGEST_SAMPLE = 16_384
 SMALLEST_SAMPLE = 64
 ENOUGH_HITS = 2
@@ -35,15 +37,30 @@ def choose_members(sql: Statements, is_edition: bool, track_filter: TrackFilter)
     if is_edition:
         rows = RowRange(*popularity_rows(sql, track_filter.popularity_from, track_filter.popularity_to))
         rest = msgspec.structs.replace(track_filter, popularity_from=None, popularity_to=None)
-        if rest.is_empty:
-            return rows, ALL
-    condition = rest.condition(is_edition)
+    condition = shown(sql, is_edition, rest)
+    if is_edition and condition == ALL:
+        return rows, ALL
     if not _is_answered_by_index(rest) and _is_common(sql, condition, rows):
         return rows, condition
     bounds = f" AND t.track BETWEEN {rows.first} AND {rows.last}" if is_edition else ""
     with heeding_ctrl_c(sql):
         found = sql.rows(f"SELECT t.track FROM tracks t WHERE {condition[0]}{bounds}", condition[1])
         return collect_members(found, rows.first, rows.last), ALL
+
+
+def shown(sql: Statements, is_edition: bool, track_filter: TrackFilter) -> Condition:
+    """What the filter asks for, without what was withdrawn unless that very status is asked for."""
+    condition = track_filter.condition(is_edition)
+    if track_filter.status or track_filter.is_held or track_filter.is_missing or (is_edition and _has_none_withdrawn(sql)):
+        return condition
+    return SHOWN if condition == ALL else (f"{condition[0]} AND {IS_SHOWN}", condition[1])
+
+
+def _has_none_withdrawn(sql: Statements) -> bool:
+    """Where an edition's own statistics say so."""
+    if not sql.value("SELECT 1 FROM sqlite_schema WHERE name = 'statistics'"):
+        return False
+    return bool(sql.value(f"SELECT sum(number) > 0 AND NOT sum(number * (bucket = {WITHDRAWN})) FROM statistics WHERE report = 'status'"))
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def _table(kind: str, result: SearchResult) -> str:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def _tell(result: SearchResult) -> None:
