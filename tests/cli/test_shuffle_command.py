@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -158,6 +159,12 @@ def test_a_cursor_says_when_the_archive_grew(archive: Path, tmp_path: Path) -> N
         (("shuffle", "--country", "Sweden"), "no country"),
         (("shuffle", "--isrc", "!"), "ISRC"),
         (("shuffle", "--archive", "x"), "two catalogues"),
+        (("shuffle", "--popularity", "101"), "beyond 0 to 100"),
+        (("shuffle", "--popularity=-1.."), "beyond 0 to 100"),
+        (("shuffle", "--held", "--missing"), "in common"),
+        (("shuffle", "--m3u", "-", "--base", "music.example/x"), "no URL"),
+        (("shuffle", "--m3u", "-", "--base", "https://music.example/a b"), "no URL"),
+        (("shuffle", "--xspf", "-", "--base", "https://music.example/\nx"), "no URL"),
         (("missing", "--limit", "-1"), "-1"),
         (("missing", "--csv", "-", "--json"), "different results"),
         (("missing", "--by", "colour"), "colour"),
@@ -204,7 +211,43 @@ def test_names_cannot_write_lines_or_controls_of_their_own(tmp_path: Path) -> No
         assert "\x1b" not in said and "\u202e" not in said and "a\\nb" in said
 
 
-def test_a_reader_that_has_enough_ends_it_quietly(edition: Path) -> None:
-    script = f"{sys.executable} -m fonoteca shuffle --seed x --edition {edition} | head -n 3"
+@pytest.mark.parametrize("command", ["shuffle --seed x", "missing --csv -", "missing --jsonl -", "missing --by artist --csv -"])
+def test_a_reader_that_has_enough_ends_it_quietly(edition: Path, command: str) -> None:
+    script = f"{sys.executable} -m fonoteca {command} --edition {edition} | (read; read; read)"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False, env={**os.environ})
-    assert len(done.stdout.splitlines()) == 3 and "Traceback" not in done.stderr
+    assert done.stderr == ""
+
+
+def test_the_command_that_is_told_goes_on_as_it_stands(tmp_path: Path) -> None:
+    folder = tmp_path / "it's my $folder"
+    folder.mkdir()
+    write_catalogue(folder / "an edition", 30)
+    whole, _ = run("shuffle", "--edition", folder / "an edition", "--seed", "x")
+    head, said = run("shuffle", "--edition", folder / "an edition", "--seed", "x", "--limit", "7")
+    options = ("--m3u", folder / "list.m3u8", "--base", "https://music.example/?a&b")
+    run("shuffle", "--edition", folder / "an edition", "--seed", "x", "--limit", "7", *options)
+    _, said_of_list = run("shuffle", "--edition", folder / "an edition", "--seed", "x", "--limit", "7", *options)
+
+    def go_on(text: str) -> str:
+        told = text.split("this goes on: fonoteca ")[1]
+        script = f"{sys.executable} -m fonoteca {told}"
+        return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=True).stdout
+
+    assert head + go_on(said) == whole
+    go_on(said_of_list)
+    lists = [(folder / name).read_text().splitlines() for name in ("list.m3u8", "list-2.m3u8")]
+    assert [len(lines) for lines in lists] == [1 + 2 * 7, 1 + 2 * 23]
+
+
+def test_held_tracks_whose_files_are_elsewhere_are_left_out_and_told(archive: Path, tmp_path: Path) -> None:
+    shutil.copy(archive / "catalogue.sqlite3", tmp_path)
+    shutil.copy(archive / "archive.toml", tmp_path)
+    shutil.copy(archive / "ledger.sqlite3", tmp_path)
+    lines, said = run("shuffle", "--archive", tmp_path, "--held", "--m3u", "-")
+    assert lines == "#EXTM3U\n" and "6 held tracks left out" in said
+
+
+def test_a_filter_that_nothing_passes_is_told(edition: Path) -> None:
+    for command in (("shuffle",), ("shuffle", "--json"), ("missing",), ("missing", "--csv", "-"), ("missing", "--json")):
+        assert "no track passes" in run(*command, "--edition", edition, "--artist", "nobody")[1]
+        assert "no track passes" not in run(*command, "--edition", edition, "--artist", "Artist 7")[1]

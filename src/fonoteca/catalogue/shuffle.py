@@ -90,6 +90,11 @@ class Shuffle:
         return self._order.size
 
     @property
+    def track_filter(self) -> TrackFilter:
+        """What was asked for."""
+        return self._filter
+
+    @property
     def is_finished(self) -> bool:
         """Whether the last track has come."""
         return self._is_finished

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
+import apsw
 import msgspec
 import numpy as np
 
@@ -71,7 +72,8 @@ def heeding_ctrl_c(sql: Statements) -> Iterator[None]:
     try:
         yield
     finally:
-        sql.connection.set_progress_handler(None, id=token)
+        with suppress(apsw.ConnectionClosedError):  # a generator that is only now thrown away
+            sql.connection.set_progress_handler(None, id=token)
 
 
 def _is_answered_by_index(rest: TrackFilter) -> bool:

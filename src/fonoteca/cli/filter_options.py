@@ -40,7 +40,11 @@ class FilterOptions:
 
         if self.status is not None and self.status not in STATES:
             raise UsageError(f"there is no status {self.status!r}", f"There are {', '.join(STATES)}.")
+        if self.held and self.missing:
+            raise UsageError("--held and --missing have no track in common", "Give one of them, or neither for both.")
         years, scores = _range("--year", self.year), _range("--popularity", self.popularity)
+        if any(score is not None and not 0 <= score <= 100 for score in scores):
+            raise UsageError(f"--popularity {self.popularity!r} is beyond 0 to 100", "Popularity runs from 0 to 100.")
         return TrackFilter(
             artist=self.artist, album=self.album, label=self.label, genre=self.genre, isrc=self.isrc, country=self.country,
             year_from=_whole(years[0]), year_to=_whole(years[1]), popularity_from=scores[0], popularity_to=scores[1], is_held=self.held,

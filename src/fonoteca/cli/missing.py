@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -52,13 +53,29 @@ def missing(
     target = as_csv if as_csv is not None else as_jsonl
     with opened_catalogue(archive, edition) as catalogue:
         report = list_missing(catalogue, by, options.track_filter(), limit or (None if target is not None else SHOWN), open_progress())
-        if target is not None:
-            _write(target, csv_lines(report) if as_csv is not None else json_lines(report))
-        elif json:
-            emit_listed(report, "rows", "", True)
-        else:
-            emit(report, _told(report), False)
+        with closing(report.rows) as rows:  # while what it reads is open, also where a reader of ours has enough
+            report.rows = counted = _Counted(rows)
+            if target is not None:
+                _write(target, csv_lines(report) if as_csv is not None else json_lines(report))
+            elif json:
+                emit_listed(report, "rows", "", True)
+            else:
+                emit(report, _told(report), False)
+    if not counted.number and not options.track_filter().is_empty:
+        print("fonoteca: no track passes", file=sys.stderr)
     return 0
+
+
+class _Counted:
+    """Rows, counted as they go by."""
+
+    def __init__(self, rows: Iterator[Any]) -> None:
+        self.rows, self.number = rows, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rows."""
+        for self.number, row in enumerate(self.rows, 1):  # noqa: B020
+            yield row
 
 
 def _write(target: str, lines: Iterator[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import islice
+from functools import partial
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,7 @@ from fonoteca.cli.commands import ArchiveOption, JsonOption, app, opened_archive
 from fonoteca.cli.filter_options import FilterOptions
 from fonoteca.cli.output import on_one_line, storable
 from fonoteca.ground.errors import StoppedError, UsageError
+from fonoteca.ground.quantities import format_count
 
 if TYPE_CHECKING:
     from fonoteca.catalogue.playlist_files import PlaylistEntry
@@ -56,14 +59,17 @@ def shuffle(
         with _stop_at_ctrl_c() as stop:
             tracks = stop.heed(islice(started, limit))
             if m3u is not None or xspf is not None:
-                _write_playlists(catalogue, tracks, m3u, xspf, base)
+                _write_playlists(catalogue, started, tracks, m3u, xspf, base)
             elif json:
                 _print_json(started, tracks, told_seed)
             else:
                 for track in tracks:
                     print(_line(track))
             sys.stdout.flush()
-    _tell_cursor(started, stop.is_asked)
+    if stop.passed == 0 and started.is_finished and resume is None and not started.track_filter.is_empty:
+        print("fonoteca: no track passes", file=sys.stderr)
+    command = _command((("--edition", edition), ("--archive", archive), ("--m3u", m3u), ("--xspf", xspf), ("--base", base)), json)
+    _tell_cursor(started, command, stop.is_asked)
     return 0
 
 
@@ -91,13 +97,15 @@ def opened_catalogue(archive: Path | None, edition: Path | None) -> Iterator[Rea
 
 
 class _Stop:
-    """Whether Ctrl-C was pressed."""
+    """Whether Ctrl-C was pressed, and how many tracks came before."""
 
     is_asked = False
+    passed = 0
 
     def heed(self, tracks: Iterable[ShuffledTrack]) -> Iterator[ShuffledTrack]:
         """The tracks until then."""
         for number, track in enumerate(tracks):
+            self.passed = number + 1
             yield track
             if number == 0:
                 sys.stdout.flush()  # the first one at once, whoever reads
@@ -121,10 +129,25 @@ def _stop_at_ctrl_c() -> Iterator[_Stop]:
         signal.signal(signal.SIGINT, former)
 
 
-def _tell_cursor(started: Shuffle, is_stopped: bool) -> None:
+def _command(options: Iterable[tuple[str, Path | str | None]], json: bool) -> str:
+    """The command that goes on, for a shell, without its cursor. A list that was written is not written over: the next has a new name."""
+    words = ["fonoteca", "shuffle"]
+    for name, value in options:
+        if value is not None:
+            text = str(_new_name(Path(value)) if name in ("--m3u", "--xspf") and value != "-" else value)
+            words += [f"{name}={text}"] if text.startswith("-") else [name, text]
+    return shlex.join([storable(word) for word in words] + ["--json"] * json)
+
+
+def _new_name(path: Path) -> Path:
+    names = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return next(name for name in names if not name.exists())
+
+
+def _tell_cursor(started: Shuffle, command: str, is_stopped: bool) -> None:
     if started.is_finished:
         return
-    command = f"fonoteca shuffle --resume {started.cursor()}"
+    command = f"{command} --resume {started.cursor()}"
     if is_stopped:
         raise StoppedError("stopped", f"This goes on: {command}")
     print(f"fonoteca: this goes on: {command}", file=sys.stderr)
@@ -148,14 +171,21 @@ def _print_json(started: Shuffle, tracks: Iterable[ShuffledTrack], seed: str | N
 
 
 def _write_playlists(
-    catalogue: ReadCatalogue, tracks: Iterator[ShuffledTrack], m3u: str | None, xspf: str | None, base: str | None
+    catalogue: ReadCatalogue, started: Shuffle, tracks: Iterator[ShuffledTrack], m3u: str | None, xspf: str | None, base: str | None
 ) -> None:
-    from fonoteca.catalogue.playlist_files import write_m3u, write_xspf
-    from fonoteca.workflows.read_catalogue import FilePlaces
-    from fonoteca.workflows.shuffle import playlist_entries
+    from fonoteca.workflows.shuffle import places_below, playlist_entries
 
-    places = catalogue.places if base is None else FilePlaces(url=base)
-    entries: Iterator[PlaylistEntry] = playlist_entries(catalogue, tracks, places)
+    places, left_out = catalogue.places if base is None else places_below(base), count(0)
+    leave_out = partial(next, left_out) if started.track_filter.is_held else None
+    entries: Iterator[PlaylistEntry] = playlist_entries(catalogue, tracks, places, leave_out)
+    _write_list(entries, m3u, xspf)
+    if number := next(left_out):
+        print(f"fonoteca: {format_count(number, 'held track')} left out: the files are not here; --base gives URLs", file=sys.stderr)
+
+
+def _write_list(entries: Iterator[PlaylistEntry], m3u: str | None, xspf: str | None) -> None:
+    from fonoteca.catalogue.playlist_files import write_m3u, write_xspf
+
     parts = write_m3u(entries) if m3u is not None else write_xspf(entries, "Fonoteca shuffle")
     target = m3u if m3u is not None else xspf
     if target is None or target == "-":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from fonoteca.workflows.read_catalogue import FilePlaces
 
 _FILES = "SELECT container_name, aacid, is_public FROM track_files WHERE track = ? ORDER BY is_public DESC, position"
 _SEED_DIGITS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^\\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 SEED_LENGTH = 22  # 128 bits, as many as a key has
 
 
@@ -46,15 +48,28 @@ def open_shuffle(catalogue: Shuffled, options: ShuffleOptions) -> tuple[Shuffle,
     return resume_shuffle(catalogue, options.cursor, wanted), None
 
 
-def playlist_entries(catalogue: Shuffled, tracks: Iterator[ShuffledTrack], places: FilePlaces) -> Iterator[PlaylistEntry]:
-    """Each track with its file, where there is one; else with its public id as a URN."""
+def playlist_entries(
+    catalogue: Shuffled, tracks: Iterator[ShuffledTrack], places: FilePlaces, leave_out: Callable[[], None] | None = None
+) -> Iterator[PlaylistEntry]:
+    """Each track with its file, where there is one; else with its public id as a URN, or not: where `leave_out` is given, that is called."""
     for track in tracks:
         identifier = f"urn:fonoteca:{track.id}"
-        location, uri = _locate(catalogue, track, places) or (identifier, identifier)
+        place = _locate(catalogue, track, places)
+        if place is None and leave_out is not None:
+            leave_out()
+            continue
+        location, uri = place or (identifier, identifier)
         yield PlaylistEntry(
             identifier=identifier, location=location, uri=uri, title=track.title, creator=track.artists, album=track.album,
             duration_ms=track.duration_ms,
         )  # fmt: skip
+
+
+def places_below(url: str) -> FilePlaces:
+    """Where files are in a release that is reached at `url`; UsageError where that is no URL."""
+    if not _URL.fullmatch(url):
+        raise UsageError(f"--base {url[:200]!r} is no URL", "Give scheme, host and path, without spaces: https://music.example/release/")
+    return FilePlaces(url=url)
 
 
 def _locate(catalogue: Shuffled, track: ShuffledTrack, places: FilePlaces) -> tuple[str, str] | None:
