@@ -6,6 +6,7 @@ import itertools
 import math
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -13,10 +14,15 @@ from hypothesis import strategies as st
 
 from fonoteca.catalogue.budget import RATES, Budget, BudgetClass, plan_budget
 from fonoteca.catalogue.budget_classes import BudgetCounter, classes_of_statistics, read_rare_shares
+from fonoteca.catalogue.budget_others import count_others
+from fonoteca.catalogue.coverage import measure_coverage
 from fonoteca.catalogue.planner import plays_up_to_rank
 from fonoteca.catalogue.quality import DISTANCES, LOSSY_FACTOR, distance_at, quality_at
+from fonoteca.catalogue.statistics import count_statistics
 from fonoteca.catalogue.statistics_counter import StatisticsRow
 from fonoteca.ground.errors import UsageError
+from fonoteca.ground.progress import Silent
+from made_editions import Shape, opened, write_catalogue
 
 # tracks per decade of popularity in the reference workload, most popular first; of popularity 0 there are about 209 M
 DECADES = ((100, 1), (90, 63), (80, 1592), (70, 9931), (60, 43_926), (50, 158_900), (40, 490_602), (30, 1_373_574), (20, 3_158_648),
@@ -206,6 +212,41 @@ def test_shares_held_elsewhere_are_read_and_checked(tmp_path: Path) -> None:
         table.write_text(content)
         with pytest.raises(UsageError):
             read_rare_shares(table)
+
+
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [
+        (b"popularity,held_elsewhere\n0,0.5\xff\n", "not UTF-8"),
+        (b'popularity,held_elsewhere\n0,"' + b"5" * 140_000 + b'"\n', "field larger"),
+        (b"popularity,held_elsewhere\n101,0.5\n", "popularity 101"),
+        (b"popularity,held_elsewhere\n-1,0.5\n", "popularity -1"),
+        (b"popularity,held_elsewhere\n" + b"1" * 5000 + b",0.5\n", "integer"),
+        (b"popularity,held_elsewhere\n1,nan\n", "outside 0 to 1"),
+    ],
+)
+def test_a_table_that_is_none_is_named_with_the_fact(tmp_path: Path, content: bytes, fact: str) -> None:
+    (tmp_path / "shares.csv").write_bytes(content)
+    with pytest.raises(UsageError) as refused:
+        read_rare_shares(tmp_path / "shares.csv")
+    assert "shares.csv" in str(refused.value) and fact in str(refused.value)
+
+
+def test_what_is_neither_held_nor_missing_is_not_planned_for(tmp_path: Path) -> None:
+    shape = Shape(state=lambda track: track % 6, popularity=lambda track, count: 50.0 if track <= 10 else 0.0)
+    write_catalogue(tmp_path / "e", 120, shape=shape)
+    connection = apsw.Connection(str(tmp_path / "e"))
+    connection.execute("INSERT INTO same_recordings VALUES (6, 7, 1), (60, 61, 1)")  # two that are wanted are held as others
+    rows = count_statistics(connection)
+    wanted = next(connection.execute("SELECT count(*) FROM tracks WHERE state IN (0, 3, 4)"))[0] - 2
+    connection.close()
+    with opened(tmp_path / "e") as edition:
+        others = count_others(edition.statements, rows)
+        missing = measure_coverage(edition, Silent()).missing
+    classes = classes_of_statistics(rows, with_wanted=True, others=others)
+    assert sum(one.tracks for one in classes if not one.is_held) == wanted == missing
+    assert sum(one.tracks for one in classes if one.is_held) == 20
+    assert math.fsum(one.share_of_plays for one in classes) == pytest.approx(1)
 
 
 def test_a_class_that_is_cut_is_cut_between_whole_tracks() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,18 @@ def test_a_budget_for_an_edition_is_that_for_its_archive_when_all_fits(published
     of_archive = run_json("plan", "--budget", "1TB", "--archive", published, "--wanted")["plan"]
     assert of_edition["kept_tracks"] == of_archive["kept_tracks"] == 43
     assert of_edition["quality"] == pytest.approx(1) and of_archive["quality"] == pytest.approx(1)
+
+
+def test_a_budget_counts_no_track_that_is_covered_or_withdrawn(published: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    shutil.copytree(published, archive)
+    with sqlite3.connect(archive / "catalogue.sqlite3") as writer:
+        wanted = [row[0] for row in writer.execute("SELECT track FROM tracks WHERE state = 0 ORDER BY track")]
+        held = writer.execute("SELECT track FROM tracks WHERE state = 1").fetchone()[0]
+        writer.execute("UPDATE tracks SET state = 2 WHERE track = ?", (wanted[0],))
+        writer.execute("INSERT INTO same_recordings VALUES (?, ?, 1)", (wanted[1], held))
+    plan = run_json("plan", "--budget", "1TB", "--archive", archive, "--wanted")["plan"]
+    assert (plan["tracks"], plan["kept_tracks"]) == (41, 41) and plan["quality"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("arguments", [("--wanted",), ("--floor", "30"), ("--budget", "many"), ("--budget", "1MB", "--floor", "10"),

@@ -97,7 +97,7 @@ class _Step(msgspec.Struct, frozen=True):
 def plan_budget(
     classes: Sequence[BudgetClass], budget_bytes: int, *, floor_kbits: float = LOWEST_RATE, rarity: float = 0.0, more_bytes: int = 0
 ) -> Budget:
-    """The plan for a budget. `floor_kbits`: what is kept is kept at least so well. `rarity` from 0 (only plays count) to 1 (only what
+    """The plan for a budget. `floor_kbits`: nothing is encoded below it. `rarity` from 0 (only plays count) to 1 (only what
     nobody else holds counts). `upgrades` tells what `more_bytes` on top would buy. UsageError where a number is out of its range.
     """
     if budget_bytes < 0 or not 0 <= rarity <= 1 or not LOWEST_RATE <= floor_kbits <= RATES[-1]:

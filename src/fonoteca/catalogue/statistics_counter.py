@@ -27,7 +27,8 @@ DURATION_CEILING = 1_000_000_000
 SIZE_CEILING = 1 << 34
 
 MEASURES = ("number", "held", "counted", "plays", "plays_by_rank", "duration_ms", "held_ms", "bytes")
-_RANK_DIGITS = 4  # eight buckets for each doubling of the rank
+RANK_DIGITS = 4
+"""Leading binary digits that ranks of one bucket share: eight buckets for each doubling of the rank."""
 _PIECE = 1 << 15  # rows that a processor's cache holds
 _MISSING = {"duration_ms": -1, "explicit": -1, "isrc_number": -1, "state": 0, "rights": 0, "plays": -1, "album": 0, "label": 0}
 _HELD = STATES.index("held")
@@ -97,7 +98,7 @@ class StatisticsCounter:
         starts = np.append(0, np.flatnonzero(np.diff(classes)) + 1)
         self._note_classes(classes[starts], first + starts)
         self._popularity.add_runs(classes[starts], starts, values, count)
-        self._ranks.add_runs(*blocks_between(first, count, _RANK_DIGITS), values, count)
+        self._ranks.add_runs(*blocks_between(first, count, RANK_DIGITS), values, count)
         for name, buckets in self._buckets_of(columns).items():
             self._of_tracks[name].add(buckets, values)
         self._count_albums(columns["album"])
@@ -148,7 +149,7 @@ class StatisticsCounter:
         self._kinds.add(as_whole(columns["kind"], 0), values)
         if len(ranks):
             self._bytes["popularity"].add(classes[np.searchsorted(starts, ranks, "right") - 1], values)
-            self._bytes["rank"].add(block_of(ranks, _RANK_DIGITS), values)
+            self._bytes["rank"].add(block_of(ranks, RANK_DIGITS), values)
 
     def add_track_genres(self, columns: Columns) -> None:
         """Genres of tracks in any order: track (the rank), genre."""
@@ -217,7 +218,7 @@ def year_of(date: str) -> int:
 def _rows(report: str, histogram: Histogram, of_bytes: Histogram | None = None) -> Iterator[StatisticsRow]:
     sizes = {} if of_bytes is None else {bucket: sums["bytes"] for bucket, sums in of_bytes.filled()}
     for bucket, sums in histogram.filled(MOST_NAMED if report in _MOST_OF else None):
-        start = block_start(bucket, _RANK_DIGITS) if report == "rank" else bucket
+        start = block_start(bucket, RANK_DIGITS) if report == "rank" else bucket
         amounts: dict[str, Any] = sums | {"bytes": sums.get("bytes", sizes.get(bucket, 0))}
         yield StatisticsRow(report=report, bucket=start, **amounts)
 

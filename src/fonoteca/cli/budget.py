@@ -24,7 +24,7 @@ class BudgetOptions:
     """What `plan` takes for a budget."""
 
     budget: Annotated[str | None, Parameter(help='The most that may be kept: "12TB". Chooses rates by popularity.')] = None
-    floor: Annotated[float | None, Parameter(help="What is kept is kept at least at this rate, kbit/s; 24 if not said.")] = None
+    floor: Annotated[float | None, Parameter(help="Nothing is encoded below this rate, kbit/s; 24 if not said.")] = None
     rarity: Annotated[float | None, Parameter(help="From 0, only plays count, to 1, only what nobody else holds counts.")] = None
     held_elsewhere: Annotated[Path | None, Parameter(help="A CSV of popularity and held_elsewhere, the share others hold.")] = None
     wanted: Annotated[bool, Parameter(negative=(), help="Plan for tracks that are known and not held, too.")] = False

@@ -8,9 +8,10 @@ from typing import Literal
 
 import msgspec
 
-from fonoteca.catalogue import second_score
+from fonoteca.catalogue import Edition, second_score
 from fonoteca.catalogue.budget import Budget, BudgetClass, BudgetRow, plan_budget
 from fonoteca.catalogue.budget_classes import BudgetCounter, classes_of_statistics
+from fonoteca.catalogue.budget_others import count_others, others_condition
 from fonoteca.ground.errors import UsageError
 from fonoteca.ground.files import write_atomically
 from fonoteca.ground.progress import Progress
@@ -61,13 +62,15 @@ class BudgetReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def budget_of_archive(archive: Archive, request: BudgetRequest) -> BudgetReport:
-    """The plan for the files that came to an archive, as they came; withdrawn tracks are left out."""
+    """The plan for the files that came to an archive, as they came, and for what is missing; all other tracks are left out."""
     archive.refresh_scores()
+    sql = archive.catalogue.statements
+    others = Merged(sql.rows(f"SELECT t.id FROM tracks t WHERE {others_condition(sql)} ORDER BY t.id"), lambda row: str(row[0]))
     counter = BudgetCounter(request.rare_shares)
     sources = Merged(archive.ledger.kept_sources(), lambda source: source.track_id or "")
     for row in archive.catalogue.iter_selection():
-        source = sources.take(row.id)
-        if row.status == "withdrawn":
+        source, is_other = sources.take(row.id), others.take(row.id) is not None
+        if row.status == "withdrawn" or (is_other and source is None and row.file_size is None):
             continue
         rights = decide_rights(archive, row.rights_uri)
         counter.add(
@@ -80,9 +83,11 @@ def budget_of_archive(archive: Archive, request: BudgetRequest) -> BudgetReport:
 
 
 def budget_of_edition(path: Path, request: BudgetRequest, progress: Progress | None = None) -> BudgetReport:
-    """The plan for what an edition lists, from its statistics alone."""
+    """The plan for what an edition lists, from its statistics, and from its tracks where some are withdrawn or covered by others."""
     rows = read_edition_statistics(path, progress).rows
-    return _report(classes_of_statistics(rows, request.rare_shares, with_wanted=request.with_wanted), request)
+    with Edition.open(path) as edition:
+        others = count_others(edition.statements, rows)
+    return _report(classes_of_statistics(rows, request.rare_shares, with_wanted=request.with_wanted, others=others), request)
 
 
 def _report(classes: list[BudgetClass], request: BudgetRequest) -> BudgetReport:

@@ -51,7 +51,7 @@ def open_shuffle(catalogue: Shuffled, options: ShuffleOptions) -> tuple[Shuffle,
 def playlist_entries(
     catalogue: Shuffled, tracks: Iterator[ShuffledTrack], places: FilePlaces, leave_out: Callable[[], None] | None = None
 ) -> Iterator[PlaylistEntry]:
-    """Each track with its file, where there is one; else with its public id as a URN, or not: where `leave_out` is given, that is called."""
+    """Each track with its file, where there is one; else with its id as a URN, or not: where `leave_out` is given, that is called."""
     for track in tracks:
         identifier = f"urn:fonoteca:{track.id}"
         place = _locate(catalogue, track, places)
