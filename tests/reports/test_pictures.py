@@ -7,14 +7,16 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
-from counted_made import HOSTILE, LONG_NAME, Row, workload_rows
+from counted_made import HOSTILE, Row, workload_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fonoteca.reports import Axis, Mark, NamedBars, Note, Plot, catalogue_report, draw, write_page, write_png
 from fonoteca.reports.catalogue_report import find_peaks
 from fonoteca.reports.scales import make_scale, write_value
-from fonoteca.reports.svg import FONT, WIDTH, shorten
+from fonoteca.reports.svg import WIDTH
+from fonoteca.reports.text_widths import FONT, shorten, text_width
+from fonoteca.rights import load_table
 
 SVG = "{http://www.w3.org/2000/svg}"
 UNITS = ("count", "share", "bytes", "seconds", "plain", "kbits")
@@ -176,10 +178,45 @@ def test_values_are_written_short(value: float, unit: str, text: str) -> None:
     assert write_value(value, unit) == text  # type: ignore[arg-type]
 
 
-@given(text=st.text(), most=st.integers(2, 40))
-def test_a_shortened_name_fits(text: str, most: int) -> None:
-    assert shorten(text, most) == text or (len(shorten(text, most)) <= most + sum(map(ord, text)) and shorten(text, most).endswith("…"))
-    assert len(shorten(LONG_NAME, most)) <= most
+@given(text=st.text(), width=st.integers(20, 400))
+def test_a_shortened_name_fits_and_keeps_its_ends(text: str, width: int) -> None:
+    short = shorten(text, width)
+    assert text_width(short) <= width
+    if short != text:
+        head, tail = short.split("…", 1) if text.count("…") == 0 else ("", "")
+        assert text.startswith(head) and text.endswith(tail)
+
+
+LICENCES = [f"Creative Commons Attribution{element} {version}" for element in ("", "-ShareAlike", "-NonCommercial-NoDerivatives")
+            for version in ("2.0", "3.0 England and Wales", "4.0")]  # fmt: skip
+
+
+def test_licences_can_be_told_apart() -> None:
+    rows = [Row(report="rights", bucket=n, name=name, number=n) for n, name in enumerate(LICENCES, 1)]
+    for names in ({}, {name: load_table().short_name(name) or "" for name in LICENCES}):
+        (picture,) = (figure for section in catalogue_report(rows, 2025, names) for figure in section.figures)
+        shown = {words for *_, words in _texts(draw(picture.picture)) if words.startswith("C")}
+        assert len(shown) == len(LICENCES) and (not names or shown == set(names.values()))
+        assert {row[0] for row in picture.table.rows} == set(LICENCES)
+
+
+@pytest.mark.parametrize("name", ["W" * 60, "MÜSIK UND MEDIEN GMBH & CO. " * 2, "株式会社ワーナー" * 5, "ЖШЩЮ" * 15, "🎵" * 40, "x" * 48])
+def test_wide_names_stay_inside(name: str) -> None:
+    # widths of DejaVu Sans and of square characters, in font sizes
+    wide = {"W": 0.99, "M": 0.87, "Ж": 1.08, "Ш": 1.07, "Щ": 1.09, "Ю": 1.08, "x": 0.6, "🎵": 1.25, "…": 1.0}
+    svg = draw(NamedBars(name="p", title="t", description="d", rows=((name, 5.0), ("Sony", 12_345.0))))
+    for text in ET.fromstring(svg).iter(SVG + "text"):
+        words = text.text or ""
+        width = FONT * sum(wide.get(each, 1.0 if ord(each) > 0x2E7F else 0.72) for each in words)
+        x = float(text.get("x") or 0)
+        assert (x - width >= 0) if text.get("text-anchor") == "end" else (x + width <= WIDTH), words
+    assert name != "x" * 48 or name in svg
+
+
+def test_nothing_is_drawn_of_what_is_held_where_only_unknown_popularity_is() -> None:
+    rows = [Row(report="popularity", bucket=-1, number=5, held=5), Row(report="popularity", bucket=0, number=5, held=0)]
+    names = [figure.picture.name for section in catalogue_report(rows, 2025) for figure in section.figures]
+    assert "held-by-popularity" not in names
 
 
 def test_lines_areas_steps_and_points_are_drawn() -> None:

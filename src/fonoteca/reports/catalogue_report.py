@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import median
+from types import MappingProxyType
 
 from fonoteca.ground.quantities import format_bytes, format_count
 from fonoteca.reports.pictures import Counted, Counts, Figure, Section, named_figure, table_of
@@ -17,14 +18,18 @@ FIRST_YEAR = 1890
 _TEN_MINUTES = 600
 _ENOUGH_FOR_SECONDS = 20_000
 _MOST_TRACKS, _MOST_SONGS = 60, 40
+_NO_SHORT_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
-def catalogue_report(rows: Iterable[Counted], year: int) -> list[Section]:
-    """Every section for which there is something to show. `year` is that of the catalogue: later ones are doubtful."""
+def catalogue_report(rows: Iterable[Counted], year: int, licences: Mapping[str, str] = _NO_SHORT_NAMES) -> list[Section]:
+    """Every section for which there is something to show. `year` is that of the catalogue: later ones are doubtful.
+
+    `licences` gives short names of licences, for pictures.
+    """
     counts = Counts(rows)
     sections = [
         _overview(counts), popularity_section(counts), held_section(counts), duration_section(counts), album_section(counts, year),
-        isrc_section(counts), genre_section(counts), label_section(counts), file_section(counts), sound_section(counts),
+        isrc_section(counts), genre_section(counts), label_section(counts), file_section(counts, licences), sound_section(counts),
     ]  # fmt: skip
     return [section for section in sections if section.figures or section.words]
 
@@ -41,14 +46,15 @@ def _overview(counts: Counts) -> Section:
 
 
 def _named(
-    counts: Counts, report: str, title: str, what: str, names: dict[int, str] | None = None, *, in_order: bool = False
-) -> list[Figure]:
+    counts: Counts, report: str, title: str, what: str, names: dict[int, str] | None = None, *, in_order: bool = False,
+    short_names: Mapping[str, str] = _NO_SHORT_NAMES,
+) -> list[Figure]:  # fmt: skip
     rows = counts.every(report)
     if all(row.bucket == -1 or (row.bucket == 0 and report == "rights") for row in rows):
         return []
     named = [((names or {}).get(row.bucket) or row.name or "none known", float(row.number)) for row in rows]
     ordered = named if in_order else sorted(named, key=lambda row: (-row[1], row[0]))
-    return named_figure(report.replace("_", "-"), title, what, ordered, "count", lambda value: f"{value:,.0f}")
+    return named_figure(report.replace("_", "-"), title, what, ordered, "count", lambda value: f"{value:,.0f}", short_names=short_names)
 
 
 def duration_section(counts: Counts) -> Section:
@@ -138,7 +144,7 @@ def _year_figure(years: dict[int, int], doubtful: dict[int, int], year: int) -> 
     ]  # fmt: skip
     first = min(min(shown), max(shown) - 20) - 0.5
     picture = Plot(
-        name="albums-per-year", title="Albums by year of release", x=Axis(title="year", unit="plain", low=first),
+        name="albums-per-year", title="Albums by year of release, logarithmic", x=Axis(title="year", unit="plain", low=first),
         y=Axis(title="albums", is_log=True, low=0.7), marks=tuple(mark for mark in marks if mark.points),
         description=f"Albums of {min(years)} to {max(years)}, logarithmic; {sum(doubtful.values()):,} of them in doubtful years.",
     )  # fmt: skip
@@ -202,7 +208,7 @@ def label_section(counts: Counts) -> Section:
     return Section(heading="Labels", figures=tuple(figures))
 
 
-def file_section(counts: Counts) -> Section:
+def file_section(counts: Counts, licences: Mapping[str, str] = _NO_SHORT_NAMES) -> Section:
     """Files by format and tier, and tracks by rights."""
     sizes: dict[str, list[int]] = {}
     for row in counts.known("file_kind"):
@@ -213,7 +219,7 @@ def file_section(counts: Counts) -> Section:
     figures = [
         *named_figure("formats-by-files", "Format and tier, files", "files", by_number, "count", lambda n: f"{n:,.0f}"),
         *named_figure("formats-by-bytes", "Format and tier, bytes", "bytes", by_size, "bytes", format_bytes),
-        *_named(counts, "rights", "Rights", "tracks"),
+        *_named(counts, "rights", "Rights", "tracks", short_names=licences),
     ]
     return Section(heading="Files and rights", figures=tuple(figures))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -125,12 +126,14 @@ def table_of(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 
 def named_figure(
-    name: str, title: str, heading: str, rows: Sequence[tuple[str, float]], unit: Unit, write: Callable[[float], str], most: int = 15
-) -> list[Figure]:
-    """Lying bars for the first `most` rows, and a table of all of them; nothing where there are none."""
+    name: str, title: str, heading: str, rows: Sequence[tuple[str, float]], unit: Unit, write: Callable[[float], str], most: int = 15,
+    short_names: Mapping[str, str] = MappingProxyType({}),
+) -> list[Figure]:  # fmt: skip
+    """Lying bars for the first `most` rows, under their short names, and a table of all of them; nothing where there are none."""
     if not rows:
         return []
     name_of_most, highest = max(rows, key=lambda row: row[1])
     first = f"{name_of_most} has the most, {write(highest)}." if highest else ""
-    picture = NamedBars(name=name, title=title, description=f"{heading} by {title.lower()}. {first}", rows=tuple(rows[:most]), unit=unit)
+    shown = tuple((short_names.get(row, row), value) for row, value in rows[:most])
+    picture = NamedBars(name=name, title=title, description=f"{heading} by {title.lower()}. {first}", rows=shown, unit=unit)
     return [Figure(picture, table_of((title, heading), ((row, write(value)) for row, value in rows)))]

@@ -73,7 +73,7 @@ def held_section(counts: Counts) -> Section:
 
 
 def _held_figure(classes: list[Counted]) -> tuple[Figure, ...]:
-    if not classes:
+    if not any(row.held for row in classes):
         return ()
     points = tuple((row.bucket - 0.5, row.held / row.number) for row in classes)
     picture = Plot(

@@ -6,7 +6,6 @@ Colours are plain CSS with a second set for dark surroundings; nothing is fetche
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from html import escape
 from typing import Literal
@@ -14,12 +13,12 @@ from typing import Literal
 import msgspec
 
 from fonoteca.reports.scales import Axis, Scale, Unit, make_scale, write_value
+from fonoteca.reports.text_widths import shorten, text_width
 
 WIDTH = 460
-FONT = 12
-LONGEST_NAME = 26
+LONGEST_NAME = 208
+"""Pixels that names take beside their bars; where one is longer, all stand above them."""
 _RIGHT, _TOP, _BOTTOM = 16, 34, 44
-_CHARACTER = 0.6  # mean width of a character, in font sizes; wide enough for every common sans serif
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 
 STYLE = """\
@@ -91,23 +90,6 @@ def clean_words(text: str) -> str:
     return escape(_UNSAFE.sub("\ufffd", text))
 
 
-def shorten(text: str, most: int) -> str:
-    """The text, or its beginning and an ellipsis, in at most so many columns; Chinese and Japanese characters take two each."""
-    if _columns(text) <= most:
-        return text
-    while _columns(text) > most - 1:
-        text = text[:-1]
-    return text.rstrip() + "…"
-
-
-def _columns(text: str) -> int:
-    return sum(0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
-
-
-def _width(text: str) -> float:
-    return _columns(text) * FONT * _CHARACTER
-
-
 def _document(picture: Plot | NamedBars, height: float, body: Sequence[str]) -> str:
     name, words = escape(picture.name), f"{clean_words(picture.title)}</title>"
     return (
@@ -132,7 +114,7 @@ def _draw_plot(plot: Plot) -> str:
     top, bottom = _TOP + (20 + 18 * legend[-1][2] if legend else 4), plot.height - _BOTTOM
     heights = _stacked_heights(plot) if plot.is_stacked else [y for mark in plot.marks for _, y in mark.points]
     y = make_scale(plot.y, heights, bottom, top + (12 if plot.notes else 0), 7 if plot.y.is_log else 5)
-    left = 14 + max(_width(write_value(tick, plot.y.unit)) for tick in y.ticks) + 16
+    left = 14 + max(text_width(write_value(tick, plot.y.unit)) for tick in y.ticks) + 16
     places = [each for mark in plot.marks for x, _ in mark.points for each in (x, x + (mark.width if mark.kind == "bars" else 0))]
     most_ticks = 8 if plot.x.unit in ("plain", "count", "seconds") else 5
     x = make_scale(_fitted(plot.x, places), places, left, WIDTH - _RIGHT, most_ticks)
@@ -166,7 +148,7 @@ def _draw_axes(plot: Plot, x: Scale, y: Scale) -> list[str]:
     for tick in x.ticks:
         at, words = x.place(tick), write_value(tick, plot.x.unit)
         parts.append(f'<path class="p-x" d="M{_n(at)} {_n(y.start)}v4"/>')
-        half = _width(words) / 2
+        half = text_width(words) / 2
         middle = min(max(at, half + 4), WIDTH - half - 4)
         if middle - half > after + 4:
             parts.append(_text(middle, y.start + 17, words, "middle", "p-t p-m"))
@@ -224,7 +206,7 @@ def _bar(at: float, base: float, top: float, width: float, x: Scale, y: Scale) -
 
 
 def _draw_note(note: Note, x: Scale, y: Scale) -> str:
-    half = _width(note.text) / 2
+    half = text_width(note.text) / 2
     middle = min(max(x.place(note.x), half + 4), WIDTH - half - 4)
     return _text(middle, y.place(note.y) - 5, note.text, "middle")
 
@@ -233,7 +215,7 @@ def _place_legend(marks: list[Mark]) -> list[tuple[Mark, float, int]]:
     """Each mark with its place from the left and its line."""
     placed, at, line = [], 12.0, 0
     for mark in marks:
-        width = 15 + _width(mark.name) + 12
+        width = 15 + text_width(mark.name) + 12
         if at > 12 and at + width - 12 > WIDTH - 8:
             at, line = 12.0, line + 1
         placed.append((mark, at, line))
@@ -250,17 +232,22 @@ def _draw_legend(placed: list[tuple[Mark, float, int]]) -> str:
 
 
 def _draw_named(bars: NamedBars) -> str:
-    left = 20 + max((_width(shorten(name, LONGEST_NAME)) for name, _ in bars.rows), default=8.0)
-    room = max((_width(write_value(value, bars.unit)) for _, value in bars.rows), default=0.0) + 10
+    """Names stand beside the bars or, where that leaves too little room, above them."""
+    widest = max((text_width(name) for name, _ in bars.rows), default=8.0)
+    is_above, step = widest > LONGEST_NAME, 36 if widest > LONGEST_NAME else 20
+    left = 12 if is_above else 20 + widest
+    room = max((text_width(write_value(value, bars.unit)) for _, value in bars.rows), default=0.0) + 10
     most = max((value for _, value in bars.rows), default=0.0) or 1.0
     parts = []
     for number, (name, value) in enumerate(bars.rows):
-        y = _TOP + 8 + number * 20
+        y = _TOP + 8 + number * step
         length = max(value / most * (WIDTH - left - room - _RIGHT), 1.0 if value else 0.0)
         told = f"<title>{clean_words(name)}: {write_value(value, bars.unit)}</title>"
+        named = _text(left, y + 11, shorten(name, WIDTH - 24)) if is_above else _text(left - 8, y + 11, name, "end")
+        y += 16 if is_above else 0
         parts.append(
-            f"<g>{told}{_text(left - 8, y + 11, shorten(name, LONGEST_NAME), 'end')}"
+            f"<g>{told}{named}"
             f'<rect class="p-f{bars.color}" x="{_n(left)}" y="{y}" width="{_n(length)}" height="14" rx="2"/>'
             f"{_text(left + length + 6, y + 11, write_value(value, bars.unit), kind='p-t p-m')}</g>"
         )
-    return _document(bars, _TOP + 14 + len(bars.rows) * 20, parts)
+    return _document(bars, _TOP + 14 + len(bars.rows) * step, parts)

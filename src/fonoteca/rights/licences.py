@@ -155,6 +155,20 @@ class LicenceTable:
         family = "-".join(part for part in ("by", "nc", "nd", "sa") if part in elements)
         return self._creative_commons(family, version, self._port_names.get(port)) if "by" in elements else None
 
+    def short_name(self, text: str) -> str | None:
+        """The SPDX id of the licence with this name or address, with its port: CC-BY-SA-3.0 Germany; None where there is none."""
+        licence = self.by_name(text) or self.by_address(text)
+        if licence is None:
+            return None
+        parts = [*licence.uri.split("/"), "", ""]
+        family = self._families.get(parts[4]) if _CC_PATH.fullmatch(address_key(licence.uri)) else None
+        row = family or next((row for row in self.rows if row.uri == licence.uri), None)
+        if row is None or not row.spdx:
+            return None
+        short = row.spdx[0].replace("{version}", parts[5]) if family else row.spdx[0]
+        port = self.ports.get(parts[6], "") if family else ""
+        return f"{short.rstrip('-')} {port}".rstrip()
+
     def _creative_commons(self, family: str, version: str | None, port: str | None) -> Licence | None:
         row = self._families.get(family)
         if row is None or (version is not None and version not in row.versions) or (port is not None and port not in self.ports):

@@ -20,6 +20,7 @@ from fonoteca.ground.errors import UsageError, translate_os_errors
 from fonoteca.ground.files import sync_folder
 from fonoteca.ground.progress import Progress
 from fonoteca.reports import Section, catalogue_report, draw, write_page, write_png
+from fonoteca.rights import load_table
 from fonoteca.workflows.archive import Archive
 
 TABLE = "statistics.csv"
@@ -38,7 +39,8 @@ class CatalogueStatistics(msgspec.Struct, kw_only=True):
     @property
     def sections(self) -> list[Section]:
         """The report."""
-        return catalogue_report(self.rows, int(self.date[:4]) if self.date[:4].isdigit() else 9999)
+        licences = {row.name: load_table().short_name(row.name) or row.name for row in self.rows if row.report == "rights" and row.name}
+        return catalogue_report(self.rows, int(self.date[:4]) if self.date[:4].isdigit() else 9999, licences)
 
 
 def count_archive(archive: Archive, progress: Progress) -> CatalogueStatistics:
