@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fonoteca.catalogue.import_lines import lines_after
-from fonoteca.catalogue.import_records import BadRowError, ImportLine, bad_line, convert_row, settle_row
+from fonoteca.catalogue.import_records import BadRowError, ImportLine, bad_line, convert_row, fault_of_json, settle_row
 
 FIELDS = (
     "id", "title", "artists", "artist_mbids", "album", "album_artists", "album_mbid", "disc", "number", "date", "isrcs", "recording_mbid",
@@ -41,7 +41,7 @@ def _read_line(path: Path, number: int, content: bytes) -> ImportLine:
     try:
         metadata = _DECODER.decode(content).metadata
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return bad_line(path, number, f"no record of a container: {error}"[:300], content)
+        return bad_line(path, number, f"no record of a container: {fault_of_json(error, content)}"[:300], content)
     values = {name: metadata[name] for name in FIELDS if metadata.get(name) not in (None, "", [])}
     if _OTHERS & set(metadata) or not set(values) - {"id"}:
         return ImportLine(number, (), content)

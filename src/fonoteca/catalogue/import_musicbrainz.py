@@ -17,7 +17,7 @@ import msgspec
 
 from fonoteca.catalogue.identifiers import parse_mbid, track_id_of
 from fonoteca.catalogue.import_lines import lines_after
-from fonoteca.catalogue.import_records import BadRowError, ImportLine, ImportRow, bad_line, convert_row, settle_row
+from fonoteca.catalogue.import_records import BadRowError, ImportLine, ImportRow, bad_line, convert_row, fault_of_json, settle_row
 from fonoteca.catalogue.lines import Line, open_bytes, read_lines
 from fonoteca.ground.errors import FormatError, UsageError, translate_os_errors
 from fonoteca.ground.findings import Finding
@@ -75,7 +75,7 @@ def _read_line(path: Path, number: int, content: bytes) -> ImportLine:
         make = _MAKERS[kind_of(told)]
         values = make(told)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FormatError) as error:
-        return bad_line(path, number, f"no MusicBrainz record: {error}"[:300], content)
+        return bad_line(path, number, f"no MusicBrainz record: {fault_of_json(error, content)}"[:300], content)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return bad_line(path, number, f"no MusicBrainz record as it is known: {type(error).__name__} {error}"[:300], content)
     rows: list[ImportRow] = []

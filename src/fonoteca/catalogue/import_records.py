@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from fonoteca.catalogue.field_names import suggest_field
 from fonoteca.catalogue.identifiers import parse_mbid
+from fonoteca.catalogue.names import clean_text
 from fonoteca.catalogue.tables import MetadataRow, Number, Score, Text, Texts, fault_of_numbers, fault_of_track, settle_track
 from fonoteca.ground.findings import Finding
 
@@ -115,6 +117,12 @@ _TRACK = msgspec.json.Decoder(MetadataRow)
 _ANY = msgspec.json.Decoder(ImportRow)
 
 
+_HALF = re.compile(
+    rb"(?<!\\)\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})(?!(?:\\(?:u(?:[dD][0-9a-fA-F]{0,2})?)?)?$)"
+    rb"|[c-fC-F][0-9a-fA-F]{2}(?<!\\u[dD][89abAB]..\\u....))"
+)
+
+
 class BadRowError(ValueError):
     """A line that cannot be used; says why."""
 
@@ -131,7 +139,13 @@ def decode_row(content: bytes) -> ImportRow:
                 raise
             return _TRACK.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRowError(suggest_field(f"{error}"[:300], *_meant(content))) from error
+        raise BadRowError(suggest_field(fault_of_json(error, content), *_meant(content))) from error
+
+
+def fault_of_json(error: Exception, content: bytes) -> str:
+    """Why a line cannot be decoded. Of half a character the decoder may say that the line is cut, which it is not."""
+    half = _HALF.search(content) if re.search("truncated|surrogate", str(error)) else None
+    return f"half of a pair of surrogates, {half[0].decode()}" if half else f"{error}"[:300]
 
 
 def _meant(content: bytes) -> Iterable[type[msgspec.Struct]]:
@@ -206,6 +220,19 @@ def _fault_of_features(row: FeaturesRow) -> str | None:
         if value is not None and not -1 <= value <= highest:
             return f"{name} is {value}; it runs from 0 to {highest}, or is -1 where it is unknown"
     return None
+
+
+def clean_row(row: ImportRow) -> ImportRow:
+    """The row with texts that SQLite can keep, before anything is known by them. FormatError where one is too long."""
+    changes: dict[str, Any] = {}
+    for name in row.__struct_fields__:
+        value = getattr(row, name)
+        if isinstance(value, str):
+            changes[name] = clean_text(value)
+        elif isinstance(value, tuple) and all(isinstance(one, str) for one in value):
+            changes[name] = tuple(clean_text(one) for one in value)
+    cleaned: ImportRow = msgspec.structs.replace(row, **changes)
+    return cleaned
 
 
 def bad_line(path: Path, number: int, reason: str, content: bytes = b"") -> ImportLine:

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from fonoteca.catalogue.identifiers import album_id_of, artist_id_of
 from fonoteca.catalogue.import_records import AlbumRow, ArtistRow
-from fonoteca.catalogue.names import clean_text
+from fonoteca.catalogue.names import clean_text, normal_form
 from fonoteca.catalogue.new_tracks import NewTrack, TrackBatches
 from fonoteca.catalogue.popularity import COUNTED
 from fonoteca.catalogue.records import AlbumRecord, ArtistRecord, TrackRecord
@@ -100,10 +100,18 @@ class ImportWriter:
     def put_artist(self, row: ArtistRow) -> tuple[str, bool]:
         """Give an artist what the row says; the public id, and whether anything changed."""
         self.flush()
-        former = self._artist(row.id or artist_id_of(row.name, row.mbid))
+        public_id = row.id or artist_id_of(row.name, row.mbid)
+        target = self._catalogue.resolve(public_id)
+        former = self._artist(target)
+        if former is not None and target != public_id:
+            record = _with_what_it_lacks(former, row)
+            return (target, False) if record == former else (self._catalogue.put_artist(record), True)
         given = {name: value for name in _ARTIST_FIELDS if (value := getattr(row, name)) is not UNSET}
         base = ArtistRecord(name=row.name) if former is None else former
         record = msgspec.structs.replace(base, id=row.id or base.id, mbid=row.mbid or base.mbid, name=row.name, **given)
+        if former is not None and self._sql.value("SELECT 1 FROM redirects WHERE target = ?", (target,)):
+            # aliases that came with others who are him now are no source's to take away
+            record = msgspec.structs.replace(record, aliases=tuple(dict.fromkeys((*(record.aliases or ()), *former.aliases))))
         if record == former:
             return str(former.id), False
         return self._catalogue.put_artist(record), True
@@ -163,6 +171,15 @@ class ImportWriter:
         """The tracks, sorted by id, that carry an ISRC."""
         self.flush()
         return self._catalogue.find_keyed(MetadataRow(isrc=isrc))
+
+
+def _with_what_it_lacks(former: ArtistRecord, row: ArtistRow) -> ArtistRecord:
+    """An artist with what is said of him under a retired id: its names become aliases, and what is known of him stays."""
+    names = dict.fromkeys((*former.aliases, normal_form(clean_text(row.name)), *(row.aliases or ())))
+    empty = {name for name in ("sort_name", "country", "genres", "popularity", "followers") if getattr(former, name) in (None, ())}
+    told = {name: value for name in empty if (value := getattr(row, name)) not in (UNSET, None, ())}
+    aliases = tuple(name for name in names if name != former.name)
+    return msgspec.structs.replace(former, mbid=former.mbid or row.mbid, aliases=aliases, **told)
 
 
 def _without_homeless(record: TrackRecord) -> TrackRecord:

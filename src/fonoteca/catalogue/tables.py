@@ -209,7 +209,9 @@ def settle_track(row: MetadataRow, number: int) -> tuple[MetadataRow, tuple[str,
     isrc = parse_isrc(row.isrc) if row.isrc else None
     mbid = parse_mbid(row.mbid) if row.mbid else None
     isrcs: Texts = UNSET if row.isrcs is UNSET else good
-    return msgspec.structs.replace(row, line=number, isrc=isrc, mbid=mbid, isrcs=isrcs), bad
+    recording = row.recording_mbid
+    recording = (parse_mbid(recording) or recording) if isinstance(recording, str) else recording
+    return msgspec.structs.replace(row, line=number, isrc=isrc, mbid=mbid, isrcs=isrcs, recording_mbid=recording), bad
 
 
 def fault_of_track(row: MetadataRow) -> str | None:

@@ -6,16 +6,25 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from fonoteca.catalogue import is_public_id, parse_isrc, popularity_of_plays
+from fonoteca.catalogue import TrackRecord, is_public_id, parse_isrc, popularity_of_plays
 from fonoteca.catalogue.audio_features import FEATURES, AudioFeatures
-from fonoteca.catalogue.import_records import AlbumRow, ArtistRow, FeaturesRow, ImportLine, ImportRow, PlaylistEntry, PlaylistRow
+from fonoteca.catalogue.import_records import (
+    AlbumRow,
+    ArtistRow,
+    FeaturesRow,
+    ImportLine,
+    ImportRow,
+    PlaylistEntry,
+    PlaylistRow,
+    clean_row,
+)
 from fonoteca.catalogue.import_writing import ImportWriter
 from fonoteca.catalogue.names import LONGEST_TEXT
 from fonoteca.catalogue.playlists import PLAYLISTS, Playlist, Playlists
@@ -23,6 +32,7 @@ from fonoteca.catalogue.source_records import SOURCES, SourceRecords
 from fonoteca.catalogue.tables import MetadataRow
 from fonoteca.ground.errors import FormatError
 from fonoteca.ground.findings import Finding
+from fonoteca.identity import fold_name
 from fonoteca.integrity import show_path
 from fonoteca.rights import read_statement
 from fonoteca.workflows.archive import Archive
@@ -47,6 +57,8 @@ class BatchImport:
         self._is_clean = False
         self._findings: list[Finding] = []
         self._measured: list[FeaturesRow] = []
+        self._hidden = {stone.track_id for stone in archive.catalogue.tombstones() if not stone.shows_metadata}
+        self._met: set[str] = set()
         self._read_rights = lru_cache(maxsize=1_000)(self._rights_uri)
 
     def __enter__(self) -> Self:
@@ -86,12 +98,21 @@ class BatchImport:
         ids: list[str] = []
         # only an escape gives a text of JSON what SQLite cannot hold: NUL, or half of a pair of surrogates
         self._is_clean = b"\\u" not in line.content and len(line.content) <= LONGEST_TEXT
+        is_hidden = self._hidden and self._tells_of_hidden_alone(line)
         for row in line.rows:
             try:
-                ids += self._write_row(row)
+                row = row if self._is_clean else clean_row(row)
+                if not (is_hidden and isinstance(row, ArtistRow | AlbumRow)):
+                    ids += self._write_row(row)
             except FormatError as error:
                 self._note("bad-row", f"line {line.number}: {error.message}")
-        return ids
+        return ids if self._hidden.isdisjoint(self._met) else []
+
+    def _tells_of_hidden_alone(self, line: ImportLine) -> bool:
+        """Whether all tracks of a line were withdrawn with their names: what they share is not told either."""
+        self._met.clear()
+        tracks = [row for row in line.rows if isinstance(row, MetadataRow)]
+        return bool(tracks) and all(row.id in self._hidden for row in tracks)
 
     def _write_row(self, row: ImportRow) -> list[str]:
         if isinstance(row, MetadataRow):
@@ -122,6 +143,7 @@ class BatchImport:
                 return self._remember(row, ids)
         for id in [id for id in ids if self._archive.catalogue.is_withdrawn(id)]:
             ids.remove(id)
+            self._met.add(id)
             self._counts["tracks withdrawn"] += 1
         for id in ids:
             self._counts[f"tracks {'changed' if self._writer.change(id, row, uri) else 'unchanged'}"] += 1
@@ -134,8 +156,10 @@ class BatchImport:
         if not (row.path or row.isrc or row.mbid) or (row.id and is_public_id(row.id)):
             return []
         self._writer.flush()
-        ids = find_tracks_of_row(self._archive, row, self._path)
+        ids = find_tracks_of_row(self._archive, row, self._path, agrees=partial(_is_meant, row))
         if len(ids) > 1 and not row.mbid:
+            if row.id or row.title or row.artists:
+                return []  # it names itself: it is known by its own words
             self._note("unknown-track", f"line {row.line}: {len(ids)} tracks are known by {row.isrc or row.path}; an ISRC is no key")
             return None
         return ids
@@ -159,6 +183,7 @@ class BatchImport:
         for entry in entries:
             positions.append(entry.position if entry.position is not None else positions[-1] + 1 if positions else 0)
         tracks = tuple(self._track_by(entry.track) or entry.track for entry in entries)
+        self._met |= self._hidden.intersection(tracks)
         unknown = sum(not is_public_id(track) for track in tracks)
         self._counts["playlist places without a known track"] += unknown
         playlist = Playlist(
@@ -173,6 +198,10 @@ class BatchImport:
         id = self._track_by(row.track)
         if id is None:
             self._note("unknown-track", f"line {row.line}: no track is known by {row.track[:200]!r}")
+            return []
+        if self._archive.catalogue.is_withdrawn(id):
+            self._met.add(id)
+            self._counts["tracks withdrawn"] += 1
             return []
         self._measured.append(msgspec.structs.replace(row, track=id))
         self._counts["features"] += 1
@@ -204,3 +233,13 @@ class BatchImport:
         self._findings.append(Finding(code, show_path(self._key), fact))
         if self._findings[-1].kind.weight == "set-aside":
             self._counts["set-aside"] += 1
+
+
+def _is_meant(row: MetadataRow, track: TrackRecord) -> bool:
+    """Whether a row may mean a track that only has an ISRC in common with it: unrelated songs share them now and then."""
+    if row.id:
+        return False  # its source tells them apart itself
+    if row.title and track.title and fold_name(row.title) != fold_name(track.title):
+        return False
+    artists = {fold_name(name) for name in row.artists or ()}
+    return not artists or not track.artists or not artists.isdisjoint(map(fold_name, track.artists))

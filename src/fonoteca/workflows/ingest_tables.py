@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from fonoteca.catalogue import MetadataRow, PlaysRow, read_metadata, read_plays
+from fonoteca.catalogue import MetadataRow, PlaysRow, TrackRecord, read_metadata, read_plays
 from fonoteca.ground.errors import FormatError
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
@@ -129,10 +129,13 @@ def _read_rights(table: _Table, row: MetadataRow) -> str | None:
     return licence.uri if licence else None
 
 
-def find_tracks_of_row(archive: Archive, row: PlaysRow | MetadataRow, table: Path) -> list[str]:
+def find_tracks_of_row(
+    archive: Archive, row: PlaysRow | MetadataRow, table: Path, *, agrees: Callable[[TrackRecord], bool] = lambda track: True
+) -> list[str]:
     """The tracks that a row means: by path if it gives one that was added, else by id, MBID and ISRC, the surer key first.
 
-    A path may be relative to the table's folder or to the working directory. An ISRC counts where no MBID speaks against it.
+    A path may be relative to the table's folder or to the working directory. An ISRC counts where no MBID speaks against it; where it
+    is all that is found, the track must agree.
     """
     if row.path:
         for place in (row.path, os.path.join(os.path.dirname(os.path.abspath(table)), row.path), os.path.abspath(row.path)):
@@ -145,6 +148,8 @@ def find_tracks_of_row(archive: Archive, row: PlaysRow | MetadataRow, table: Pat
     for keys in (rest, msgspec.structs.replace(rest, isrc=None), msgspec.structs.replace(rest, mbid=None)):
         tracks = [track for id in archive.catalogue.find_keyed(keys) if (track := archive.catalogue.get_track(id))]
         tracks = [track for track in tracks if not row.mbid or track.recording_mbid in (None, row.mbid)]
+        if keys.mbid is None:
+            tracks = [track for track in tracks if agrees(track)]
         if tracks:
             first_hand = [track.id for track in tracks if track.status != "duplicate"]
             return first_hand or [track.id for track in tracks]

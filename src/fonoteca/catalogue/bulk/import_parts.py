@@ -18,11 +18,12 @@ from msgspec import UNSET
 from fonoteca.catalogue.barcodes import gtin_text, parse_gtin
 from fonoteca.catalogue.bulk.import_ids import digest_of, digest_of_id, ids_of, key_of, keys_of
 from fonoteca.catalogue.identifiers import is_public_id
-from fonoteca.catalogue.import_records import AlbumRow, ArtistRow, BadRowError, ImportRow, decode_row, settle_row
+from fonoteca.catalogue.import_records import AlbumRow, ArtistRow, BadRowError, clean_row, decode_row, settle_row
 from fonoteca.catalogue.isrc_numbers import isrc_number
-from fonoteca.catalogue.names import LONGEST_TEXT, clean_text, normal_form
+from fonoteca.catalogue.names import LONGEST_TEXT, normal_form
 from fonoteca.catalogue.popularity import popularity_of_plays
 from fonoteca.catalogue.tables import MetadataRow, fault_of_numbers
+from fonoteca.ground.errors import FormatError
 from fonoteca.ground.findings import Finding
 
 LONG, TEXT, REAL = pa.int64(), pa.string(), pa.float64()
@@ -147,16 +148,17 @@ class _Parts:
                 if _is_plain(line):
                     self._take_track(seq, line, is_ascii)
                     return
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 pass
         try:
             row, notes = settle_row(decode_row(content), number, self._block.path)
-        except BadRowError as error:
-            self.findings.append(Finding("bad-row", str(self._block.path), f"line {number}: {error}"))
+            row = row if b"\\u" not in content and len(content) <= LONGEST_TEXT else clean_row(row)
+        except (BadRowError, FormatError) as error:
+            reason = error.message if isinstance(error, FormatError) else error
+            self.findings.append(Finding("bad-row", str(self._block.path), f"line {number}: {reason}"))
             self.counts["set-aside"] += 1
             return
         self.findings += notes
-        row = row if b"\\u" not in content and len(content) <= LONGEST_TEXT else _clean_row(row)
         if isinstance(row, MetadataRow):
             told = zip(row.__struct_fields__, msgspec.structs.astuple(row), strict=True)
             self._take_track(seq, _Line(**{name: value for name, value in told if value is not UNSET and value is not None}), is_ascii)
@@ -302,13 +304,14 @@ class _Parts:
 
 
 _ISRC = re.compile("[A-Z]{2}[A-Z0-9]{3}[0-9]{7}").fullmatch
+_MBID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _DECODE = msgspec.json.Decoder(_Line).decode
 _NO_ALBUM: tuple[int | None, list[tuple[str, str]]] = (None, [])
 
 
 def _is_plain(row: _Line) -> bool:
     """Whether settle_row would leave the row as it is; may say no where it would."""
-    if not row.title or row.isrc is not None or row.mbid is not None:
+    if not row.title or row.isrc is not None or row.mbid is not None or (row.recording_mbid and not _MBID(row.recording_mbid)):
         return False
     isrcs = row.isrcs
     if isrcs and (not _ISRC(isrcs[0]) if len(isrcs) == 1 else not all(map(_ISRC, isrcs)) or len(set(isrcs)) < len(isrcs)):
@@ -361,15 +364,3 @@ def _track_digest(row: _Line, recording: str | None, isrcs: tuple[str, ...], is_
         return hashlib.sha256(text.encode()).digest()[:16]
     given = (row.title or "", *row.artists, row.album or "", row.path or "", foreign_id)
     return digest_of("wanted", [",".join(isrcs), *(normal_form(name) for name in given)])
-
-
-def _clean_row(row: ImportRow) -> ImportRow:
-    changes: dict[str, Any] = {}
-    for name in row.__struct_fields__:
-        value = getattr(row, name)
-        if isinstance(value, str):
-            changes[name] = clean_text(value)
-        elif isinstance(value, tuple) and all(isinstance(one, str) for one in value):
-            changes[name] = tuple(clean_text(one) for one in value)
-    cleaned: ImportRow = msgspec.structs.replace(row, **changes)
-    return cleaned
