@@ -18,6 +18,7 @@ from fonoteca.catalogue import Catalogue, FileRow, TrackRecord, album_id_of, art
 from fonoteca.catalogue.names import normal_form, search_key
 from fonoteca.catalogue.schema import APPLICATION_ID, SCHEMA_VERSION
 from fonoteca.catalogue.schema_former import FORMER_MIGRATIONS
+from fonoteca.catalogue.search import search
 from fonoteca.ground.errors import DatabaseError
 
 
@@ -149,6 +150,7 @@ def test_isrcs_barcodes_files_and_words_come_along(tmp_path: Path) -> None:
         assert catalogue.find_tracks(files[number_id(1)].aacid) == [number_id(1)]
         assert catalogue.find_tracks("song 3") == [number_id(3)]
         assert len(catalogue.find("0012345678905")) == 2
+        assert len(search(catalogue, "other", kind="album").found) == 1 and len(search(catalogue, "artist", kind="artist").found) == 1
         assert catalogue.statements.value("SELECT count(*) FROM files WHERE aacid IS NULL") == 1
         catalogue.put_track(given_records[0])
         assert catalogue.get_track(number_id(1)) == given_records[0]

@@ -99,7 +99,7 @@ def dump(archive: Path) -> dict[str, list[tuple[Any, ...]]]:
         with apsw.Connection(str(archive / f"{name}.sqlite3"), flags=apsw.SQLITE_OPEN_READONLY) as connection:
             query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT LIKE 'sqlite_%'"
             for (table,) in connection.execute(query).fetchall():
-                if not table.startswith("track_search_"):
+                if "_search_" not in table:
                     rows[f"{name}.{table}"] = sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr)
     rows["ledger.findings"] = [row[:-1] for row in rows["ledger.findings"]]
     del rows["catalogue.imports"]

@@ -44,10 +44,14 @@ class TrackFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def condition(self, is_edition: bool) -> Condition:
         """SQL over `tracks t`, `1` where nothing is asked; UsageError where a value can be none of its kind."""
-        parts = list(self._conditions(is_edition))
+        parts = self.conditions(is_edition).values()
         if not parts:
             return "1", ()
         return " AND ".join(sql for sql, _ in parts), tuple(value for _, values in parts for value in values)
+
+    def conditions(self, is_edition: bool) -> dict[str, Condition]:
+        """As `condition`, by what is asked: the names of the fields that are given."""
+        return dict(self._conditions(is_edition))
 
     @property
     def is_empty(self) -> bool:
@@ -59,36 +63,38 @@ class TrackFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         """The filter as text, the same for the same filter: what a cursor remembers of it."""
         return msgspec.json.encode(self, order="sorted").decode()
 
-    def _conditions(self, is_edition: bool) -> Iterator[Condition]:
-        named: tuple[tuple[str | None, Callable[[str, bool], Condition]], ...] = (
-            (self.artist, _by_artist),
-            (self.album, _by_album),
-            (self.label, _by_label),
-            (self.genre, _by_genre),
-            (self.isrc, _by_isrc),
-            (self.country, _by_country),
-            (self.status, _by_status),
+    def _conditions(self, is_edition: bool) -> Iterator[tuple[str, Condition]]:
+        named: tuple[tuple[str, Callable[[str, bool], Condition]], ...] = (
+            ("artist", _by_artist),
+            ("album", _by_album),
+            ("label", _by_label),
+            ("genre", _by_genre),
+            ("isrc", _by_isrc),
+            ("country", _by_country),
+            ("status", _by_status),
         )
-        yield from (condition(value, is_edition) for value, condition in named if value is not None)
-        yield from self._by_year()
+        yield from ((name, condition(value, is_edition)) for name, condition in named if (value := getattr(self, name)) is not None)
+        yield from self.year_conditions("coalesce(t.date, (SELECT date FROM albums WHERE album = t.album))").items()
         if self.popularity_from is not None:
-            yield "t.popularity >= ?", (self.popularity_from,)
+            yield "popularity_from", ("t.popularity >= ?", (self.popularity_from,))
         if self.popularity_to is not None:
-            yield "t.popularity <= ?", (self.popularity_to,)
+            yield "popularity_to", ("t.popularity <= ?", (self.popularity_to,))
         if self.is_held:
-            yield "t.state = ?", (HELD,)
+            yield "is_held", ("t.state = ?", (HELD,))
         if self.is_missing:
-            yield IS_MISSING, ()
+            yield "is_missing", (IS_MISSING, ())
 
-    def _by_year(self) -> Iterator[Condition]:
-        date = "coalesce(t.date, (SELECT date FROM albums WHERE album = t.album))"
+    def year_conditions(self, date: str) -> dict[str, Condition]:
+        """The years as SQL over `date`, an expression, by the names of the fields that are given."""
         for year in (self.year_from, self.year_to):
             if year is not None and not 0 <= year <= 9999:
                 raise UsageError(f"the year {year} cannot be kept", "Years run from 0 to 9999.")
+        found: dict[str, Condition] = {}
         if self.year_from is not None:
-            yield f"{date} >= ?", (f"{self.year_from:04d}",)
+            found["year_from"] = f"{date} >= ?", (f"{self.year_from:04d}",)
         if self.year_to is not None:
-            yield f"{date} < ?", (f"{self.year_to:04d}:",)  # a colon comes behind every digit, hyphen and end
+            found["year_to"] = f"{date} < ?", (f"{self.year_to:04d}:",)  # a colon comes behind every digit, hyphen and end
+        return found
 
 
 def name_forms(name: str) -> tuple[str, ...]:
@@ -107,12 +113,30 @@ def identified(id_or_name: str, is_edition: bool, name_column: str) -> Condition
     return f"{name_column} IN ({', '.join('?' * len(forms))})", forms
 
 
-def _by_artist(artist: str, is_edition: bool) -> Condition:
+def artists_named(artist: str, is_edition: bool) -> Condition:
+    """A query for the row numbers of the artists with this public id, or with this name or alias in one of its forms."""
     sql, values = identified(artist, is_edition, "name")
     found = f"SELECT artist FROM artists WHERE {sql}"
     if not is_public_id(artist):
         found += f" UNION SELECT artist FROM artist_aliases WHERE {sql.replace('name', 'alias')}"
         values += values
+    return found, values
+
+
+def labels_named(label: str) -> Condition:
+    """A query for the row numbers of the labels of this name in one of its forms."""
+    forms = name_forms(label)
+    return f"SELECT label FROM labels WHERE name IN ({', '.join('?' * len(forms))})", forms
+
+
+def genres_named(genre: str) -> Condition:
+    """A query for the row numbers of the genres of this name in one of its forms."""
+    forms = name_forms(genre)
+    return f"SELECT genre FROM genres WHERE name IN ({', '.join('?' * len(forms))})", forms
+
+
+def _by_artist(artist: str, is_edition: bool) -> Condition:
+    found, values = artists_named(artist, is_edition)
     further = f"t.track IN (SELECT track FROM further_track_artists WHERE artist IN ({found}))"
     return f"(t.artist IN ({found}) OR {further})", values + values
 
@@ -123,14 +147,12 @@ def _by_album(album: str, is_edition: bool) -> Condition:
 
 
 def _by_label(label: str, is_edition: bool) -> Condition:
-    forms = name_forms(label)
-    found = f"SELECT label FROM labels WHERE name IN ({', '.join('?' * len(forms))})"
+    found, forms = labels_named(label)
     return f"coalesce(t.label, (SELECT label FROM albums WHERE album = t.album)) IN ({found})", forms
 
 
 def _by_genre(genre: str, is_edition: bool) -> Condition:
-    forms = name_forms(genre)
-    found = f"SELECT genre FROM genres WHERE name IN ({', '.join('?' * len(forms))})"
+    found, forms = genres_named(genre)
     own = f"EXISTS (SELECT 1 FROM track_genres g WHERE g.track = t.track AND g.genre IN ({found}))"
     return f"({own} OR EXISTS (SELECT 1 FROM artist_genres g WHERE g.artist = t.artist AND g.genre IN ({found})))", forms + forms
 

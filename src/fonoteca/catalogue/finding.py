@@ -19,10 +19,6 @@ from fonoteca.catalogue.statements import Statements
 
 _KINDS: tuple[Literal["track", "album", "artist"], ...] = ("track", "album", "artist")
 _BY_MBID = (("track", "recording_mbid"), ("album", "mbid"), ("artist", "mbid"))
-_ALBUMS_OF_TRACKS = """
-SELECT DISTINCT b.id, b.title FROM track_search JOIN tracks t ON t.track = track_search.rowid JOIN albums b USING (album)
-WHERE track_search MATCH ?
-"""
 
 
 def find_things(sql: Statements, text: str) -> list[Found]:
@@ -67,7 +63,7 @@ def _answers(sql: Statements, text: str) -> Iterator[Iterable[Found]]:
     yield [Found("container", row[0]) for row in sql.rows("SELECT name FROM containers WHERE name = ?", (text,))]
     yield (Found("track", track_id) for track_id in ids_of_title(sql, text))
     yield (Found("artist", artist_id) for artist_id in _ids_of_artist(sql, text))
-    yield (Found("album", album_id) for album_id in _ids_of_album(sql, text))
+    yield (Found("album", album_id) for album_id in _ids_by_words(sql, "album", ("title",), text))
 
 
 def _tracks(sql: Statements, query: str, *bindings: Any) -> list[Found]:
@@ -95,24 +91,26 @@ def resolve_id(sql: Statements, public_id: str) -> str:
 
 
 def _ids_of_artist(sql: Statements, text: str) -> Iterator[str]:
-    """By the index of names, as given and in lower, upper and title case; by alias likewise."""
+    """By the index of names, as given and in lower, upper and title case; by alias likewise; else by name or sort name, folded."""
     name = normal_form(" ".join(text.split()))
     forms = tuple({normal_form(form) for form in (text, name, name.lower(), name.upper(), name.title(), name.capitalize())})
     marks = ", ".join("?" * len(forms))
     found = list(sql.rows(f"SELECT id FROM artists WHERE name IN ({marks})", forms))
     if not found:
         found = list(sql.rows(f"SELECT id FROM artist_aliases JOIN artists USING (artist) WHERE alias IN ({marks})", forms))
-    yield from (row[0] for row in found)
+    yield from (row[0] for row in found) if found else _ids_by_words(sql, "artist", ("name", "sort_name"), text)
 
 
-def _ids_of_album(sql: Statements, text: str) -> Iterator[str]:
+def _ids_by_words(sql: Statements, kind: str, columns: tuple[str, ...], text: str) -> Iterator[str]:
+    """Ids of the artists or albums with `text`, folded, in one of the columns."""
     key, terms = search_key(text), query_terms(text, is_last_open=False)
     if not terms or len(text) > LONGEST_NAME:
         return
     expression = match_expression(terms[:MOST_TERMS])
     queries = [
-        f"SELECT b.id, b.title FROM {name} JOIN albums b ON b.album = {name}.rowid WHERE {name} MATCH ?"
-        for name in search_tables(sql, "album")
+        f"SELECT x.id, {', '.join(f'x.{column}' for column in columns)} FROM {name} JOIN {kind}s x ON x.{kind} = {name}.rowid "
+        f"WHERE {name} MATCH ?"
+        for name in search_tables(sql, kind)
     ]
-    rows = (row for query in queries or [_ALBUMS_OF_TRACKS] for row in sql.rows(query, (expression,)))
-    yield from (album_id for album_id, title in islice(rows, MOST_LOOKED_AT) if title is not None and search_key(title) == key)
+    rows = (row for query in queries for row in sql.rows(query, (expression,)))
+    yield from (found for found, *names in islice(rows, MOST_LOOKED_AT) if any(name and search_key(name) == key for name in names))

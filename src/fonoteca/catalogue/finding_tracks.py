@@ -107,7 +107,7 @@ def _rows_with(sql: Statements, expression: str) -> Iterator[tuple[Any, ...]]:
 
 
 def search_tables(sql: Statements, kind: str) -> list[str]:
-    """The FTS5 tables in which rows of a kind are found, most popular first; a working catalogue has one, of tracks."""
+    """The FTS5 tables in which rows of a kind are found, most popular first; a working catalogue has one of each kind."""
     if not sql.is_edition:
-        return ["track_search"] if kind == "track" else []
+        return [f"{kind}_search"]
     return [row[0] for row in sql.rows("SELECT name FROM search_tiers WHERE kind = ? ORDER BY tier", (kind,))]

@@ -31,6 +31,7 @@ _MOVE = (
     "DELETE FROM recorded_artists WHERE artist = :old",
     "DELETE FROM artist_aliases WHERE artist = :old",
     "DELETE FROM artist_genres WHERE artist = :old",
+    "DELETE FROM artist_search WHERE rowid = :old",
     "DELETE FROM artists WHERE artist = :old",
     "UPDATE redirects SET target = :new_id WHERE target = :old_id",
 )
@@ -97,6 +98,7 @@ def _move(catalogue: Catalogue, gone: int, kept: int, merged: MergedArtists) -> 
         names = list(dict.fromkeys(re.findall(r":(\w+)", statement)))
         sql.run(statement, [values[name] for name in names])
     catalogue.add_redirect(merged.old.id, merged.new.id, "artist", f"{merged.old.name} is {merged.new.name}")
+    catalogue.writer.index_artist(kept)
     catalogue.writer.forget()
 
 

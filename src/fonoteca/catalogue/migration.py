@@ -12,6 +12,7 @@ from fonoteca.catalogue.isrc import parse_isrc
 from fonoteca.catalogue.isrc_numbers import isrc_number
 from fonoteca.catalogue.schema import STATES, WORKING_SCHEMA
 from fonoteca.catalogue.schema_former import FORMER_MIGRATIONS
+from fonoteca.catalogue.search_build import read_words
 from fonoteca.catalogue.search_text import index_words
 from fonoteca.ground.database import Migration
 
@@ -95,6 +96,8 @@ def bring_to_schema_3(connection: apsw.Connection) -> None:
     words = ((track, index_words(*(text for text in (title, *json.loads(artists), album) if text)))
              for track, title, artists, album in connection.execute(_WORDS))  # fmt: skip
     connection.executemany("INSERT INTO track_search (rowid, words) VALUES (?, ?)", words)
+    for kind in ("artist", "album"):
+        connection.executemany(f"INSERT INTO {kind}_search (rowid, words) VALUES (?, ?)", read_words(connection, kind, 0, 2**63 - 1))
     for table in reversed(_TABLES):
         connection.execute(f"DROP TABLE former_{table}")
 

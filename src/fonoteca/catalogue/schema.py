@@ -252,6 +252,8 @@ CREATE TABLE fingerprints (track INTEGER PRIMARY KEY REFERENCES tracks, duration
 CREATE TABLE recorded_artists (artist INTEGER PRIMARY KEY REFERENCES artists) STRICT;
 CREATE TABLE recorded_albums (album INTEGER PRIMARY KEY REFERENCES albums) STRICT;
 CREATE VIRTUAL TABLE track_search USING fts5(words, detail=none, tokenize='unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE artist_search USING fts5(words, detail=none, tokenize='unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE album_search USING fts5(words, detail=none, tokenize='unicode61 remove_diacritics 2');
 """
 """What only the working catalogue has; recorded artists and albums came with a record of their own, and stay without a track."""
 

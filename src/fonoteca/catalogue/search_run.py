@@ -12,6 +12,7 @@ import apsw
 import msgspec
 
 from fonoteca.catalogue.filters import Condition, TrackFilter, popularity_rows
+from fonoteca.catalogue.row_filters import row_condition
 from fonoteca.catalogue.search_build import ALIASES, Kind
 from fonoteca.catalogue.search_corrections import corrected_queries
 from fonoteca.catalogue.search_match import row_matches
@@ -27,12 +28,6 @@ STEPS_BETWEEN_LOOKS = 20_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
 MOST_TO_CHECK, MOST_TO_SORT = 500, 20_000
 """Tracks of a filter that are looked at one by one instead of asking the index for words; tracks that are put in order without words."""
-
-_OF_TRACKS: dict[Kind, str] = {
-    "track": "SELECT rowid FROM track_search WHERE track_search MATCH ?",
-    "artist": "SELECT l.artist FROM track_search s JOIN track_artists l ON l.track = s.rowid WHERE s.track_search MATCH ?",
-    "album": "SELECT x.album FROM track_search s JOIN tracks x ON x.track = s.rowid WHERE s.track_search MATCH ?",
-}
 
 
 class Searchable(Protocol):
@@ -77,7 +72,7 @@ class SearchRun:
         with self._within_time():
             condition = self._condition(query.filter)
             leading = choose_leading(self._vocabulary, [wanted.term for wanted in query.wanted], most)
-            is_told_by_index = condition[0] == "1" and (self.is_edition or self.kind == "track") and _is_told_by(leading, query)
+            is_told_by_index = condition[0] == "1" and _is_told_by(leading, query)
             for row in self._candidates(query, leading, condition, behind):
                 if is_told_by_index or self._matches(row, query, condition):
                     rows.append(row)
@@ -121,15 +116,10 @@ class SearchRun:
             connection.set_progress_handler(None)
 
     def _condition(self, filter: TrackFilter) -> Condition:
-        """The filter as SQL over the row of this kind: artists and albums pass with one track that does."""
+        """The filter as SQL over the row of this kind."""
         if self.kind == "track":
             return (_without_popularity(filter) if self.is_edition else filter).condition(self.is_edition)
-        alias = ALIASES[self.kind]
-        sql, values = _without_popularity(filter).condition(self.is_edition)
-        parts = [] if sql == "1" else [(f"EXISTS (SELECT 1 FROM tracks t WHERE t.{self.kind} = {alias}.{self.kind} AND {sql})", values)]
-        for bound, sign in ((filter.popularity_from, ">="), (filter.popularity_to, "<=")):
-            parts += [] if bound is None else [(f"{alias}.popularity {sign} ?", (bound,))]
-        return " AND ".join(part for part, _ in parts) or "1", tuple(value for _, bound in parts for value in bound)
+        return row_condition(filter, self.kind, self.is_edition)
 
     def _candidates(self, query: Query, leading: list[Term], condition: Condition, behind: int) -> Iterator[int]:
         """Row numbers in order that may match; without words every row that passes the condition."""
@@ -168,7 +158,7 @@ class SearchRun:
 
     def _working_candidates(self, leading: list[Term], condition: Condition, behind: int) -> Iterator[int]:
         kind, alias = self.kind, ALIASES[self.kind]
-        words = f"{alias}.{kind} IN ({_OF_TRACKS[kind]})" if leading else "1"
+        words = f"{alias}.{kind} IN (SELECT rowid FROM {kind}_search WHERE {kind}_search MATCH ?)" if leading else "1"
         given: tuple[Any, ...] = (match_expression(leading),) if leading else ()
         order = f"({alias}.popularity IS NULL, -coalesce({alias}.popularity, 0), {alias}.{kind})"
         later = f"{order} > (SELECT popularity IS NULL, -coalesce(popularity, 0), {kind} FROM {kind}s WHERE {kind} = {behind:d})"

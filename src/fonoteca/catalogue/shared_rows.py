@@ -8,6 +8,7 @@ from typing import Any
 
 from fonoteca.catalogue.barcodes import parse_gtin
 from fonoteca.catalogue.identifiers import album_id_of, artist_id_of
+from fonoteca.catalogue.name_index import index_row, index_words_of
 from fonoteca.catalogue.names import normal_form
 from fonoteca.catalogue.records import AlbumRecord, ArtistRecord
 from fonoteca.catalogue.statements import Statements
@@ -77,6 +78,7 @@ class SharedRows:
             found = self._sql.row(query, (target,))  # merged with another one
         if found is None:
             found = self._sql.insert("INSERT INTO artists (id, mbid, name) VALUES (?, ?, ?)", (public_id, mbid, name)), name, 0
+            index_words_of(self._sql, "artist", found[0], (name,))
         artist = int(found[0])
         self._artist_names[artist] = found[1]
         if found[2]:
@@ -96,6 +98,13 @@ class SharedRows:
         self._sql.run("UPDATE artists SET name = ? WHERE artist = ?", (name, artist))
         self._artist_names[artist] = name
         self._album_artists.clear()
+        self.index_artist(artist)
+
+    def index_artist(self, artist: int) -> None:
+        """Make the words anew under which an artist and his albums are found."""
+        index_row(self._sql, "artist", artist)
+        for (album,) in list(self._sql.rows("SELECT DISTINCT album FROM album_artists WHERE artist = ?", (artist,))):
+            index_row(self._sql, "album", album)
 
     def put_artist(self, record: ArtistRecord) -> int:
         """The row of an artist with all that the record says; its name goes before what tracks call it."""
@@ -112,6 +121,7 @@ class SharedRows:
         self._sql.run_many("INSERT INTO artist_aliases VALUES (?, ?, ?)", [(artist, n, alias) for n, alias in enumerate(record.aliases)])
         genres = [(artist, n, self.named_row("genres", "genre", "name", name)) for n, name in enumerate(record.genres)]
         self._sql.run_many("INSERT INTO artist_genres VALUES (?, ?, ?)", genres)
+        index_row(self._sql, "artist", artist)
         return artist
 
     # albums
@@ -140,6 +150,7 @@ class SharedRows:
         album = self._sql.insert("INSERT INTO albums (id, title, gtin, mbid, artist) VALUES (?, ?, ?, ?, ?)", values)
         self._rows["albums", public_id] = album
         self._put_further_artists(album, artists)
+        index_words_of(self._sql, "album", album, (values[1], *(self._artist_names[artist] for artist in artists)))
         return album
 
     def _put_further_artists(self, album: int, artists: Sequence[int]) -> None:
@@ -179,4 +190,5 @@ class SharedRows:
         gtin = None if record.barcode is None else parse_gtin(record.barcode)
         first = artists[0] if artists else None
         self._sql.run(update, (title, gtin, record.mbid, first, record.date, label, record.popularity, album))
+        index_row(self._sql, "album", album)
         return album

@@ -36,12 +36,14 @@ _DROP_UNUSED = {
     "further_album_artists": "DELETE FROM further_album_artists WHERE album = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE album = ?1)",
     "recorded_albums": "DELETE FROM recorded_albums WHERE album = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE album = ?1)",
     "albums": "DELETE FROM albums WHERE album = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE album = ?1)",
+    "album_search": "DELETE FROM album_search WHERE rowid = ?1 AND NOT EXISTS (SELECT 1 FROM albums WHERE album = ?1)",
     "labels": """DELETE FROM labels WHERE label = ?1 AND NOT EXISTS (SELECT 1 FROM tracks WHERE label = ?1)
         AND NOT EXISTS (SELECT 1 FROM albums WHERE label = ?1)""",
     "artist_aliases": f"DELETE FROM artist_aliases WHERE artist = ?1 AND NOT ({_ARTIST_IS_NAMED})",
     "artist_genres": f"DELETE FROM artist_genres WHERE artist = ?1 AND NOT ({_ARTIST_IS_NAMED})",
     "recorded_artists": f"DELETE FROM recorded_artists WHERE artist = ?1 AND NOT ({_ARTIST_IS_NAMED})",
     "artists": f"DELETE FROM artists WHERE artist = ?1 AND NOT ({_ARTIST_IS_NAMED})",
+    "artist_search": "DELETE FROM artist_search WHERE rowid = ?1 AND NOT EXISTS (SELECT 1 FROM artists WHERE artist = ?1)",
     "genres": """DELETE FROM genres WHERE genre = ?1 AND NOT EXISTS (SELECT 1 FROM track_genres WHERE genre = ?1)
         AND NOT EXISTS (SELECT 1 FROM artist_genres WHERE genre = ?1)""",
     "pictures": "DELETE FROM pictures WHERE picture = ?1 AND NOT EXISTS (SELECT 1 FROM track_pictures WHERE picture = ?1)",
@@ -244,11 +246,12 @@ class Catalogue(CatalogueReader):
             self.statements.run("DELETE FROM same_recordings WHERE leader = ?", (track,))
             self.statements.run("DELETE FROM evidence WHERE track = ?1 OR other = ?1", (track,))
             keys = {"labels": [(label,)], **links}
-            keys |= {table: [(album,)] for table in ("further_album_artists", "recorded_albums", "albums")}
-            keys |= dict.fromkeys(("artist_aliases", "artist_genres", "recorded_artists"), links["artists"])
+            keys |= {table: [(album,)] for table in ("further_album_artists", "recorded_albums", "albums", "album_search")}
+            keys |= dict.fromkeys(("artist_aliases", "artist_genres", "recorded_artists", "artist_search"), links["artists"])
             for name, drop in _DROP_UNUSED.items():
                 self.statements.run_many(drop, keys[name])
-            self.statements.run("INSERT INTO track_search (track_search) VALUES ('optimize')")
+            for kind in ("track", "artist", "album"):  # what is deleted stays in the index until then
+                self.statements.run(f"INSERT INTO {kind}_search ({kind}_search) VALUES ('optimize')")
             self._writer.forget()
         self.statements.run("VACUUM")
 
