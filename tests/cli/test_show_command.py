@@ -27,7 +27,15 @@ def fill(catalogue: Catalogue) -> None:
     for number, (track_id, title) in enumerate(((SECOND, "Two\nlines\x1b[31m"), (FIRST, "One")), 1):
         catalogue.put_track(
             TrackRecord(
-                id=track_id, title=title, artists=("Zoë", "Other"), number=3 - number, isrcs=("USRC17607839",), status="held", **album
+                id=track_id,
+                title=title,
+                artists=("Zoë", "Other"),
+                number=3 - number,
+                isrcs=("USRC17607839",),
+                status="held",
+                disc=3 - number,
+                duration_ms=185_999 if number == 2 else None,
+                **album,
             )
         )
     catalogue.put_artist(ArtistRecord(name="Zoë", aliases=("Zoe",), country="MX"))
@@ -84,6 +92,16 @@ def test_what_is_nothing_or_several_things_is_said(places: dict[str, list[str]],
         assert "nothing answers" in run(text, *places[where], status=1)[1]
     told = run("USRC17607839", *places[where], status=1)[1]
     assert "2 things answer" in told and FIRST in told and SECOND in told
+
+
+@pytest.mark.parametrize("where", ["archive", "edition"])
+def test_lists_are_told_in_words_a_line_each(places: dict[str, list[str]], where: str) -> None:
+    album, artist = run("café", *places[where])[0], run("Zoe", *places[where])[0]
+    assert (
+        f"tracks:\n  1.1 One – Zoë; Other  3:05  held  {FIRST}\n  2.2 Two\\nlines\\x1b[31m – Zoë; Other  held  {SECOND}\n" in album + "\n"
+    )
+    assert "artists: Zoë\n" in album and "albums:\n  Café  1999  2 tracks  " in artist and "tracks: 2\n" in artist
+    assert not set("{}") & set(album + artist)
 
 
 def test_names_cannot_write_on_the_terminal(places: dict[str, list[str]]) -> None:

@@ -173,7 +173,9 @@ def track(told: dict[str, Any]) -> str:
     for name, value in told.items():
         if value in (None, [], {}, ()):
             continue
-        if isinstance(value, list) and value and isinstance(value[0], dict):
+        if name in _LISTED and isinstance(value, list | tuple):
+            lines += [f"{name}:", *(f"  {on_one_line(_LISTED[name](item))}" for item in value)]
+        elif isinstance(value, list | tuple) and isinstance(value[0], dict):
             for item in value:
                 lines.append(f"{name}:")
                 lines += [f"  {_fact(key, inner)}" for key, inner in item.items() if inner not in (None, [], "")]
@@ -183,6 +185,23 @@ def track(told: dict[str, Any]) -> str:
         else:
             lines.append(_fact(name, value))
     return "\n".join(lines)
+
+
+def _listed_track(item: dict[str, Any]) -> str:
+    """A track in the list of an album: disc.number title – artists, length, status, id."""
+    place = ".".join(str(item[name]) for name in ("disc", "number") if item.get(name) is not None)
+    names = f"{item.get('title') or '(no title)'} – {item.get('artists') or '(no artist)'}"
+    length = None if item.get("duration_ms") is None else f"{item['duration_ms'] // 60_000}:{item['duration_ms'] // 1000 % 60:02d}"
+    return "  ".join(part for part in (f"{place} {names}".strip(), length, item.get("status"), item["id"]) if part)
+
+
+def _listed_album(item: dict[str, Any]) -> str:
+    """An album in the list of an artist: title, date, how many tracks, id."""
+    parts = (item.get("title") or "(no title)", item.get("date"), format_count(item["tracks"], "track"), item["id"])
+    return "  ".join(part for part in parts if part)
+
+
+_LISTED = {"tracks": _listed_track, "albums": _listed_album}
 
 
 def _plain(value: Any) -> str:
