@@ -90,6 +90,22 @@ def test_older_edition_and_delta_make_the_newer_one_bit_for_bit(editions: tuple[
     assert left == {"catalogue.sqlite3", "old.sqlite3", "new.sqlite3", "delta.jsonl.zst", "made.sqlite3"}
 
 
+def test_neighbours_of_editions_and_deltas_stay(editions: tuple[Path, Path], tmp_path: Path) -> None:
+    old, new = editions
+    names = [f"{name}.{ending}" for name in ("made.sqlite3", "delta.jsonl.zst", "old.sqlite3")
+             for ending in ("partial", "building", "records", "unproved")]  # fmt: skip
+    for name in names:
+        (tmp_path / name).write_text("years of work")
+    write_delta(old, new, tmp_path / "delta.jsonl.zst")
+    apply_delta(old, tmp_path / "delta.jsonl.zst", tmp_path / "made.sqlite3")
+    assert {(tmp_path / name).read_text() for name in names} == {"years of work"}
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match="is a folder"):
+        apply_delta(old, tmp_path / "delta.jsonl.zst", tmp_path / "folder")
+    with pytest.raises(UsageError, match="is a folder"):
+        write_delta(old, new, tmp_path / "folder")
+
+
 def test_deltas_go_backwards_as_well(editions: tuple[Path, Path], tmp_path: Path) -> None:
     old, new = editions
     write_delta(new, old, tmp_path / "back.jsonl.zst")

@@ -49,7 +49,7 @@ def test_a_track_is_found_by_everything_that_it_is_known_by(covered: tuple[Path,
 
 def test_what_nothing_answers_to_is_said(covered: tuple[Path, Path]) -> None:
     for name in ("nothing like this", "0" * 64, "../../etc/passwd", "%", "a\u202eb"):
-        assert "no track answers" in run_fonoteca("show", name, "--archive", covered[0], status=1).stderr
+        assert "nothing answers to" in run_fonoteca("show", name, "--archive", covered[0], status=1).stderr
 
 
 def test_get_embeds_the_cover_and_names_the_file_safely(covered: tuple[Path, Path], tmp_path: Path) -> None:

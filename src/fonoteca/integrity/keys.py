@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import os
 import re
+import secrets
 import stat
 import struct
 from pathlib import Path
@@ -101,14 +102,14 @@ def create_key(path: Path) -> SigningKey:
     text = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )  # fmt: skip
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f".fonoteca-{secrets.token_hex(8)}.partial")
     with translate_os_errors(path):
-        partial.unlink(missing_ok=True)
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
+            with open(handle, "wb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
             os.link(partial, path)  # unlike a rename, it never replaces a key
         except FileExistsError as error:
             raise SignatureError(f"there is a key at {path} already", "Keep it: without it no release can follow the old ones.") from error
