@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
+import apsw
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 from records_made import number_id
 
-from fonoteca.catalogue.source_records import RECORDS_A_GROUP, SourceRecord, SourceRecords
+from fonoteca.catalogue.source_records import APPLICATION_ID, MIGRATIONS, RECORDS_A_GROUP, SourceRecord, SourceRecords
 from fonoteca.ground.errors import DatabaseError
 
 
@@ -82,3 +85,30 @@ def test_any_objects_come_back(tmp_path_factory: pytest.TempPathFactory, objects
         sources.prepare("x", lines)
         sources.put("x", [([number_id(number)], content) for number, content in enumerate(lines)])
         assert [json.loads(content) for content in sources.lines_of("x")] == objects
+
+
+def test_the_same_line_twice_in_a_group_is_kept_once(tmp_path: Path) -> None:
+    with SourceRecords(tmp_path / "sources.sqlite3") as sources:
+        assert sources.put("x", [(["a"], b"{}")] * 100 + [(["b"], b"{}")]) == 2
+        assert sources.put("x", [(["a"], b"{}")]) == 0 and sources.put("y", [(["a"], b"{}")]) == 1
+
+
+def test_lines_of_one_id_do_not_grow_slow_with_their_count(tmp_path: Path) -> None:
+    with SourceRecords(tmp_path / "sources.sqlite3") as sources:
+        begun = time.process_time()
+        assert sources.put("x", ((["a"], b"%d" % number) for number in range(20_000))) == 20_000
+        assert time.process_time() - begun < 5
+
+
+def test_a_file_of_the_first_schema_knows_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "sources.sqlite3"
+    connection = apsw.Connection(str(path))
+    connection.execute(MIGRATIONS[0])
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1")
+    connection.execute("INSERT INTO sources VALUES (1, 'x', NULL)")
+    connection.execute("INSERT INTO record_groups VALUES (1, 1, 0, ?)", (zstd.compress(b'{"a":1}'),))
+    connection.execute("INSERT INTO source_records VALUES ('a', 64)")
+    connection.close()
+    with SourceRecords(path) as sources:
+        assert sources.put("x", [(["a"], b'{"a":1}'), (["a"], b'{"a":2}')]) == 1
+        assert [record.content for record in sources.records_of("a")] == [b'{"a":1}', b'{"a":2}']

@@ -38,7 +38,8 @@ def read_musicbrainz(path: Path, after: int = 0) -> Iterator[ImportLine]:
 
 def is_archive(path: Path) -> bool:
     """Whether the name is that of a tar archive."""
-    return ".tar" in path.suffixes or path.suffix in (".tar", ".txz", ".tgz")
+    suffixes = path.name.lower().split(".")[1:]
+    return "tar" in suffixes or suffixes[-1:] in (["tgz"], ["txz"], ["tbz2"], ["tbz"], ["tzst"])
 
 
 def _lines_of_archive(path: Path, after: int) -> Iterator[Line]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,7 +35,27 @@ CREATE TABLE source_records (id TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY 
 CREATE VIEW where_records_lie AS
 SELECT k.id, s.name AS source, g.record_group, k.record & 63 AS place, length(g.content) AS compressed_bytes
 FROM source_records k JOIN record_groups g ON g.record_group = k.record >> 6 JOIN sources s USING (source);
-""",)  # fmt: skip
+""", """
+DROP VIEW where_records_lie;
+ALTER TABLE source_records RENAME TO former_records;
+CREATE TABLE source_records (
+  id TEXT NOT NULL, digest INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (id, digest, record)
+) STRICT, WITHOUT ROWID;
+INSERT INTO source_records SELECT id, 0, record FROM former_records;
+DROP TABLE former_records;
+CREATE VIEW where_records_lie AS
+SELECT k.id, s.name AS source, g.record_group, k.record & 63 AS place, length(g.content) AS compressed_bytes
+FROM source_records k JOIN record_groups g ON g.record_group = k.record >> 6 JOIN sources s USING (source);
+""")  # fmt: skip
+
+
+_Line = tuple[Sequence[str], int, bytes]
+"""The ids that a line speaks of, its digest, the line."""
+
+
+def _digest(source: int, content: bytes) -> int:
+    """By which the same line of one source is known again; never 0."""
+    return int.from_bytes(hashlib.blake2b(b"%d\n%b" % (source, content), digest_size=8).digest(), signed=True) or 1
 
 
 class SourceRecord(msgspec.Struct, frozen=True):
@@ -74,12 +94,18 @@ class SourceRecords:
         Idempotent: a line that this source is known to have said of the first of its ids is not kept again.
         """
         with self.transaction():
-            number = self._source(source)
-            new = ((ids, content) for ids, content in records if ids and not self._is_known(number, ids[0], content))
-            kept = 0
-            while group := list(islice(new, RECORDS_A_GROUP)):
-                kept += len(group)
-                self._put_group(number, group)
+            number, kept = self._source(source), 0
+            group: dict[tuple[str, int], _Line] = {}
+            for ids, content in records:
+                digest = _digest(number, content)
+                if ids and (ids[0], digest) not in group and not self._is_known(number, ids[0], digest, content):
+                    group[ids[0], digest] = ids, digest, content
+                    kept += 1
+                if len(group) == RECORDS_A_GROUP:
+                    self._put_group(number, list(group.values()))
+                    group.clear()
+            if group:
+                self._put_group(number, list(group.values()))
         return kept
 
     def prepare(self, source: str, lines: Sequence[bytes]) -> None:
@@ -139,21 +165,24 @@ class SourceRecords:
             found = self._sql.value("INSERT INTO sources (name) VALUES (?) RETURNING source", (clean_text(name),))
         return int(found)
 
-    def _is_known(self, source: int, id: str, content: bytes) -> bool:
-        query = "SELECT record FROM source_records WHERE id = ?"
-        known = [record for (record,) in self._sql.rows(query, (id,))]
-        return any(self._source_of(record) == source and self._line(record) == content for record in known)
+    def _is_known(self, source: int, id: str, digest: int, content: bytes) -> bool:
+        known = "SELECT 1 FROM source_records WHERE id = ? AND digest = ?"
+        if self._sql.value(known, (id, digest)) is not None:
+            return True
+        # what came before there were digests is compared word for word
+        former = list(self._sql.rows("SELECT record FROM source_records WHERE id = ? AND digest = 0", (id,)))
+        return any(self._source_of(record) == source and self._line(record) == content for (record,) in former)
 
     def _source_of(self, record: int) -> int:
         return int(self._sql.value("SELECT source FROM record_groups WHERE record_group = ?", (record >> _PLACE_BITS,)))
 
-    def _put_group(self, source: int, group: list[tuple[Sequence[str], bytes]]) -> None:
+    def _put_group(self, source: int, group: list[_Line]) -> None:
         dictionary = self._dictionary(source)
-        content = self._compress([line for _, line in group], dictionary)
+        content = self._compress([line for _, _, line in group], dictionary)
         insert = "INSERT INTO record_groups (source, has_dictionary, content) VALUES (?, ?, ?) RETURNING record_group"
         number = self._sql.value(insert, (source, dictionary is not None, content))
-        keys = [(id, number << _PLACE_BITS | place) for place, (ids, _) in enumerate(group) for id in ids]
-        self._sql.run_many("INSERT OR IGNORE INTO source_records VALUES (?, ?)", keys)
+        keys = [(id, digest, number << _PLACE_BITS | place) for place, (ids, digest, _) in enumerate(group) for id in ids]
+        self._sql.run_many("INSERT OR IGNORE INTO source_records VALUES (?, ?, ?)", keys)
 
     def _dictionary(self, source: int) -> zstd.ZstdDict | None:
         if source not in self._dictionaries:

@@ -11,12 +11,12 @@ import msgspec
 
 from fonoteca.catalogue.bulk import require_bulk_extra
 from fonoteca.catalogue.import_files import read_import
-from fonoteca.catalogue.lines import DAMAGE, LONGEST_LINE, open_bytes
+from fonoteca.catalogue.import_records import ImportLine, bad_line
+from fonoteca.catalogue.lines import open_bytes, read_blocks
 from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100
 from fonoteca.catalogue.records import RightsRow
 from fonoteca.ground.errors import UsageError, translate_os_errors
 from fonoteca.ground.files import name_beside
-from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.workers import Processes, count_cores, map_in_order
 from fonoteca.rights import decide, read_statement
@@ -99,31 +99,30 @@ def _blocks_of(path: Path, plan: ImportedFile, parts: Path, first: int, report: 
 
     ends = PLAYS_AT_1, PLAYS_AT_100
     if plan.format == "jsonl":
-        pieces = _read_blocks(path, report)
+        pieces = _read_blocks(path, plan, report)
     else:
         pieces = _encode_blocks(path, plan, report)
     for number, (content, first_line, numbers) in enumerate(pieces, first):
         yield Block(number, path, content, first_line, numbers, parts, ends)
 
 
-def _read_blocks(path: Path, report: ImportReport) -> Iterator[tuple[bytes, int, tuple[int, ...] | None]]:
-    """Blocks that end at the end of a line."""
-    line = 1
+def _read_blocks(path: Path, plan: ImportedFile, report: ImportReport) -> Iterator[tuple[bytes, int, tuple[int, ...] | None]]:
+    """Blocks that end at the end of a line; what cannot be read is set aside as the other way of importing does."""
     with translate_os_errors(path), open_bytes(path) as file:
-        while True:
-            try:
-                content = file.read(BLOCK_BYTES)
-                if content and not content.endswith(b"\n"):
-                    content += file.readline(LONGEST_LINE)
-            except DAMAGE as error:
-                report.take(
-                    Finding("bad-row", str(path), f"line {line} and those behind it: the compressed file is damaged or cut: {error}")
-                )
-                return
-            if not content:
-                return
-            yield content.removeprefix(b"\xef\xbb\xbf") if line == 1 else content, line, None
-            line += content.count(b"\n")
+        for block in read_blocks(file, BLOCK_BYTES):
+            if block.fault:
+                _set_aside(bad_line(path, block.number, block.fault), plan, report)
+            else:
+                yield block.content, block.number, None
+
+
+def _set_aside(line: ImportLine, plan: ImportedFile, report: ImportReport) -> None:
+    """A line that no worker sees."""
+    for finding in line.findings:
+        report.take(finding)
+    told = {"lines": 1, "set-aside": sum(finding.kind.weight == "set-aside" for finding in line.findings)}
+    plan.counts.update(told)
+    report.counts.update(told)
 
 
 def _encode_blocks(path: Path, plan: ImportedFile, report: ImportReport) -> Iterator[tuple[bytes, int, tuple[int, ...] | None]]:
@@ -132,6 +131,9 @@ def _encode_blocks(path: Path, plan: ImportedFile, report: ImportReport) -> Iter
     numbers: list[int] = []
     size = 0
     for line in read_import(path, plan.format):
+        if not line.rows:
+            _set_aside(line, plan, report)
+            continue
         for finding in line.findings:
             report.take(finding)
         for row in line.rows:
