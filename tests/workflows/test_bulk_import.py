@@ -99,3 +99,26 @@ def test_every_line_is_in_whatever_the_file_is_packed_as(tmp_path: Path) -> None
     assert [finding["fact"][:8] for finding in told["findings"] if finding["code"] == "bad-row"] == ["line 201", "line 202"]
     run_fonoteca("catalogue", "import", "--into", tmp_path / "tables", tmp_path / "rows.jsonl.zst", status=2)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".") or path.suffix == ".partial"]
+
+
+def test_what_cannot_be_read_is_set_aside_as_the_other_way_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"".join(json.dumps({"title": f"Song {n}", "artists": [f"A {n * 7919 % 1000}"]}).encode() + b"\n" for n in range(20_000))
+    deep = b'{"title":"deep","extra":{"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}}\n"
+    (tmp_path / "deep.jsonl").write_bytes(b'{"title": "a"}\n' + deep + b'{"title": "b"}\n')
+    whole = zstd.compress(content)
+    (tmp_path / "cut.jsonl.zst").write_bytes(whole[: len(whole) * 9 // 10])
+    one, two, report = both_ways(tmp_path, tmp_path / "deep.jsonl", tmp_path / "cut.jsonl.zst")
+    assert len(one["tracks"]) > 10_000 and one["tracks"] == two["tracks"]
+    (again,) = [import_(tmp_path / "archive", tmp_path / "cut.jsonl.zst")]
+    assert [finding for finding in report.findings if "cut" in finding.fact] == again.findings
+    assert report.files[1].counts["lines"] == again.counts["lines"] and report.files[1].counts["set-aside"] == 1
+    assert report.files[0].counts["lines"] == 3 and report.finding_counts["bad-row"] == 2
+
+
+def test_recordings_that_stand_on_a_release_stand_there_alone(tmp_path: Path) -> None:
+    other = RECORDING | {"id": "77777777-7777-4777-8777-777777777777", "title": "Alone"}
+    told = {"artist": [ARTIST], "release": [RELEASE], "recording": [RECORDING, other]}
+    one, two, _ = both_ways(tmp_path, *(write_rows(tmp_path / name, rows) for name, rows in told.items()))
+    ids = [[row[1] for row in rows["tracks"]] for rows in (one, two)]
+    assert sorted(ids[0]) == sorted(ids[1]) and len(ids[1]) == 3
+    assert len(one["track_genres"]) == len(two["track_genres"]) == 3

@@ -12,7 +12,7 @@ from fonoteca.cli.catalogue import catalogue_app
 from fonoteca.cli.commands import ArchiveOption, DryRunOption, JsonOption, opened_archive
 from fonoteca.cli.output import emit, on_one_line
 from fonoteca.cli.progress_bar import open_progress
-from fonoteca.ground.errors import UsageError
+from fonoteca.ground.errors import StoppedError, UsageError
 from fonoteca.ground.quantities import parse_bytes
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def import_(
     json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> int:
-    """Take metadata into the catalogue. Can be stopped at any moment; the same command goes on. Bad lines are set aside (exit status 3)."""
+    """Take metadata into the catalogue. Can be stopped at any moment; the same command goes on (with --into it begins anew). Bad lines are set aside (exit status 3)."""
     from fonoteca.workflows.catalogue_import import ImportOptions, import_files, look_at_files, plan_files
 
     if not files:
@@ -52,7 +52,10 @@ def import_(
     elif into is not None:
         from fonoteca.workflows.bulk_import import import_into
 
-        report = import_into(files, into, options, open_progress(), scratch=scratch, memory_bytes=parse_bytes(memory))
+        try:
+            report = import_into(files, into, options, open_progress(), scratch=scratch, memory_bytes=parse_bytes(memory))
+        except KeyboardInterrupt:
+            raise StoppedError("stopped", "Nothing was written: --into begins anew, so run the same command again.") from None
     else:
         with opened_archive(archive, "catalogue import") as opened:
             report = import_files(opened, files, options, open_progress())

@@ -51,6 +51,7 @@ PARTS: dict[str, dict[str, pa.DataType]] = {
     "further_isrcs": {**LINKS, "isrc_number": LONG},
     "track_genres": {**LINKS, "genre": LONG},
     "given_forms": {"seq": LONG, "field": TEXT, "value": TEXT},
+    "recording_lines": {"seq": LONG, "key": LONG},
 }  # fmt: skip
 """Columns of each part file. `seq` is block × 2^32 + line in it; `key` and references are 63 bits of an id or of a name's hash."""
 
@@ -176,6 +177,8 @@ class _Parts:
         told_isrcs = isrcs or ((row.isrc,) if row.isrc else ())
         recording = row.recording_mbid or row.mbid or None
         self._track_digests.append(_track_digest(row, recording, told_isrcs, is_ascii))
+        if row.mbid and not (row.id and is_public_id(row.id)):
+            self._rows["recording_lines"].append((seq, key_of(self._track_digests[-1])))
         if popularity is None and row.plays is not None:
             popularity = popularity_of_plays(row.plays, *self._block.plays_ends)
         numbers = [isrc_number(isrc) for isrc in (told_isrcs if isrcs is None else isrcs)]

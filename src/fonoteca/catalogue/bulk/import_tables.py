@@ -64,7 +64,8 @@ class TableMaker:
     def make(self, blocks: int, source: str, rights: Mapping[str, RightsRow | None]) -> dict[str, int]:
         """Write TABLE.parquet for every table; gives the rows of each. `rights` says what each statement means."""
         self._gather()
-        twins = find_twins(self._sql, self._parts("tracks"), {name: self._parts(name) for name in LINKS})
+        links = {name: self._parts(name) for name in LINKS}
+        twins = find_twins(self._sql, self._parts("tracks"), links, self._parts("recording_lines"))
         self._write_rights(rights)
         self._write_tracks(blocks, source, rights, twins)
         self._sql.close()
@@ -188,7 +189,7 @@ class TableMaker:
             track = made["tracks"]["track"]
             columns = [track, pa.array([EVERY_FIELD] * len(track)), pa.array([source] * len(track))]
             made["provenance"] = pa.table(columns, schema=schemas["provenance"])
-            for name in ("tracks", *LINKS):
+            for name in ("tracks", *LINKS, "recording_lines"):
                 (self._scratch / f"{name}-{block:08d}.parquet").unlink(missing_ok=True)
             yield made
 
