@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from itertools import combinations
+import time
+from itertools import combinations, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,3 +96,11 @@ def test_pairs_of_large_blocks_grow_with_their_size_only() -> None:
 def test_block_is_sorted_by_duration_and_not_by_arrival() -> None:
     assert place_in_block(recording(9, duration_ms=1)) < place_in_block(recording(1, duration_ms=2)) < place_in_block(recording(2))
     assert place_in_block(recording(3, duration_ms=2**80)) < 2**63
+
+
+def test_one_large_group_is_made_in_a_moment() -> None:
+    ids = [f"{number:06d}" for number in range(20_000)]
+    links = [Link(-50.0, one, other) for one, other in pairwise(ids)]
+    begun = time.process_time()
+    assert group_links(links, lambda one, other: False) == [tuple(ids)]
+    assert time.process_time() - begun < 10

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import random
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,16 @@ import soundfile
 from adding import add, build_all
 from commands import make_archive, run_fonoteca
 
-from fonoteca.audio import OpusRequest, encode_opus, find_fingerprinter
+from fonoteca.audio import Fingerprint, OpusRequest, encode_opus, find_fingerprinter
 from fonoteca.catalogue import Catalogue, TrackRecord, track_id_of, write_edition
 from fonoteca.catalogue.identifiers import artist_id_of
 from fonoteca.catalogue.merging import merge_artists
-from fonoteca.catalogue.same_recordings import what_is_the_same
+from fonoteca.catalogue.same_recordings import RecordingStore, what_is_the_same
 from fonoteca.catalogue.statements import Statements
 from fonoteca.cli.run import run as cli
 from fonoteca.ground.errors import NotFoundError, UsageError
 from fonoteca.ground.progress import Silent
+from fonoteca.ground.recordings import EvidencePart
 from fonoteca.workflows.archive import open_archive
 from fonoteca.workflows.fingerprints import make_fingerprints
 from fonoteca.workflows.identify import IdentifyReport, identify
@@ -184,6 +186,18 @@ def test_what_people_say_counts_at_once_and_for_good(archive: Path) -> None:
     assert any("a person said: same" in shown for shown in told.evidence)
     run(archive)
     assert other.id in same_of(archive, one.id)
+
+
+def test_what_people_say_leaves_suggestions_of_others(archive: Path) -> None:
+    one, other, third = record(1), record(2), record(3, "Gestern", duration_ms=200_000)
+    put(archive, one, other, third)
+    with open_archive(archive, "test") as opened:
+        store = RecordingStore(opened.catalogue.statements)
+        a, b, c = (store.read_ids([each.id])[0] for each in (one, other, third))
+        with opened.catalogue.transaction():
+            store.put_evidence(c.row, a.row, [EvidencePart("names", 3.0, "perhaps")])
+        say_of_pair(opened, "same", one.id, other.id)
+    assert (third.id, one.id, "names", 3.0, "perhaps") in tables(archive)["evidence"]
 
 
 def test_saying_needs_two_known_tracks(archive: Path) -> None:
@@ -403,6 +417,23 @@ def test_fingerprints_come_from_containers_where_sources_are_gone(archive: Path,
         (folder / name).unlink()
     with open_archive(archive, "test") as opened:
         assert make_fingerprints(opened, Silent()) == (1, 0)
+
+
+def test_fingerprints_that_were_made_before_a_stop_stay(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracks = [record(number, f"Song {number}", status="held") for number in range(4)]
+    put(archive, *tracks)
+
+    def stopped(*_: Any) -> Iterator[tuple[str, Fingerprint]]:
+        for track in tracks[:2]:
+            yield track.id, Fingerprint(duration_ms=1, items=b"1234")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fonoteca.workflows.fingerprints.find_fingerprinter", lambda: "a program")
+    monkeypatch.setattr("fonoteca.workflows.fingerprints._fingerprints", stopped)
+    with open_archive(archive, "test") as opened:
+        with pytest.raises(KeyboardInterrupt):
+            make_fingerprints(opened, Silent())
+        assert RecordingStore(opened.catalogue.statements).count_without_fingerprint() == 2
 
 
 def test_no_fingerprinter_is_said(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:

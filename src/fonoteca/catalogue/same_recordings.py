@@ -141,9 +141,12 @@ class RecordingStore:
 
     def clear(self, rows: Sequence[int] | None = None) -> None:
         """Forget all that was found, or what was found of these rows; never what people said."""
-        where, bindings = ("", ()) if rows is None else (f" AND (track {_AMONG} OR {{0}} {_AMONG})", (json.dumps(list(rows)),) * 2)
-        self._sql.run(f"DELETE FROM same_recordings WHERE 1{where.format('leader')}", bindings)
-        self._sql.run(f"DELETE FROM evidence WHERE part <> '{SAID}'{where.format('other')}", bindings)
+        bindings = () if rows is None else (json.dumps(list(rows)),) * 2
+        groups = "1" if rows is None else f"track {_AMONG} OR leader {_AMONG}"
+        # what may be the same as a track that is none of these is still suggested
+        pairs = "1" if rows is None else f"track {_AMONG} AND other {_AMONG}"
+        self._sql.run(f"DELETE FROM same_recordings WHERE {groups}", bindings)
+        self._sql.run(f"DELETE FROM evidence WHERE part <> '{SAID}' AND {pairs}", bindings)
 
     def put_evidence(self, row: int, other: int, parts: Iterable[EvidencePart]) -> None:
         """The evidence that speaks for and against one pair."""

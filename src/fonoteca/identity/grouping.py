@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import msgspec
@@ -48,18 +49,28 @@ class Components:
 
 def group_links(links: Iterable[Link], are_apart: Callable[[str, str], bool]) -> list[tuple[str, ...]]:
     """Groups of two and more ids, sorted. The strongest links join first, and none that would join two ids of which one is apart."""
-    groups: dict[str, tuple[str, ...]] = {}
+    groups: dict[str, _Group] = {}
     for link in sorted(links):
-        one, other = groups.get(link.first, (link.first,)), groups.get(link.second, (link.second,))
-        if one is other or link.second in one or _any_apart(one, other, are_apart):
+        one, other = (groups.get(id) or _Group([id], [id]) for id in (link.first, link.second))
+        if one is other or link.first == link.second or _any_apart(one.lowest, other.lowest, are_apart):
             continue
-        joined = tuple(sorted((*one, *other)))
-        groups |= dict.fromkeys(joined, joined)
-    return sorted(set(groups.values()))
+        small, large = sorted((one, other), key=lambda group: len(group.members))
+        large.members += small.members
+        large.lowest = sorted((*large.lowest, *small.lowest))[:CHECKED_EACH]
+        groups |= dict.fromkeys(large.members if len(large.members) == 2 else small.members, large)
+    return sorted(tuple(sorted(group.members)) for group in {id(group): group for group in groups.values()}.values())
+
+
+@dataclass(eq=False)
+class _Group:
+    """The members in no order, and the lowest of them, which stand for all when two groups are compared."""
+
+    members: list[str]
+    lowest: list[str]
 
 
 def _any_apart(one: Sequence[str], other: Sequence[str], are_apart: Callable[[str, str], bool]) -> bool:
-    return any(are_apart(a, b) for a, b in product(one[:CHECKED_EACH], other[:CHECKED_EACH]))
+    return any(are_apart(a, b) for a, b in product(one, other))
 
 
 def choose_leader(members: Iterable[Recording]) -> Recording:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from fonoteca.ground.progress import Progress
 from fonoteca.ground.workers import count_cores, map_in_order, open_threads
 from fonoteca.workflows.archive import Archive
 
-COMMITTED_EACH = 200
+COMMITTED_EACH_S = 5
 
 
 def make_fingerprints(archive: Archive, progress: Progress, *, dry_run: bool = False) -> tuple[int, int]:
@@ -29,16 +30,20 @@ def make_fingerprints(archive: Archive, progress: Progress, *, dry_run: bool = F
     progress.start("fingerprints", store.count_without_fingerprint(), "tracks")
     made, failed = 0, 0
     found: list[tuple[str, Fingerprint]] = []
-    for id, fingerprint in _fingerprints(archive, store.without_fingerprint()):
-        if fingerprint is None:
-            failed += 1
-        else:
-            found.append((id, fingerprint))
-            made += 1
-        if len(found) >= COMMITTED_EACH:
-            _keep(archive, store, found)
-        progress.advance()
-    _keep(archive, store, found)
+    kept_at = time.monotonic()
+    try:
+        for id, fingerprint in _fingerprints(archive, store.without_fingerprint()):
+            if fingerprint is None:
+                failed += 1
+            else:
+                found.append((id, fingerprint))
+                made += 1
+            if time.monotonic() - kept_at >= COMMITTED_EACH_S:
+                _keep(archive, store, found)
+                kept_at = time.monotonic()
+            progress.advance()
+    finally:  # one takes seconds where music is long: those that are made are not made again
+        _keep(archive, store, found)
     progress.finish()
     return made, failed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -27,7 +27,7 @@ from fonoteca.identity import (
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.identify_jobs import Jobs, PairsJob, RangeJob, open_jobs
 
-READ_AT_ONCE, PAIRS_AT_ONCE = 2_000, 2_000
+READ_AT_ONCE, PAIRS_AT_ONCE, MOST_JUDGED = 2_000, 2_000, 200_000
 
 
 class PairShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,8 +147,9 @@ def _join(run: _Run) -> None:
     run.progress.start("joining", None, "groups")
     for rows, known in read_several(run.store, run.scratch.components()):
         links = [_link_of(known[one], known[other], score) for one, other, score in run.scratch.links_of(rows)]
+        strongest = strongest_links(links)
         for members in groups_of((known[row] for row in rows), links, run.sayings):
-            _put_group(run, members, links)
+            _put_group(run, members, strongest)
         run.progress.advance()
     _suggest(run)
 
@@ -165,17 +166,28 @@ def groups_of(recordings: Iterable[Recording], links: list[Link], sayings: Sayin
     def are_apart(one: str, other: str) -> bool:
         pair = (min(one, other), max(one, other))
         if pair not in judged:
+            if len(judged) >= MOST_JUDGED:
+                judged.clear()
             judged[pair] = speaks_against(judge(by_id[one], by_id[other], sayings))
         return judged[pair]
 
     return [[by_id[id] for id in group] for group in group_links(links, are_apart)]
 
 
-def _put_group(run: _Run, members: list[Recording], links: list[Link]) -> None:
+def strongest_links(links: Iterable[Link]) -> dict[str, Link]:
+    """The strongest link of each id that has one."""
+    strongest: dict[str, Link] = {}
+    for link in sorted(links):
+        strongest.setdefault(link.first, link)
+        strongest.setdefault(link.second, link)
+    return strongest
+
+
+def _put_group(run: _Run, members: list[Recording], strongest: Mapping[str, Link]) -> None:
     leader = choose_leader(members)
     for one in members:
         if one is not leader:
-            judgement = with_chain(one, leader, judge(one, leader, run.sayings), links)
+            judgement = with_chain(one, leader, judge(one, leader, run.sayings), strongest)
             _show(run, run.report.pairs, one, leader, judgement)
             if not run.dry_run:
                 run.store.put_same(one.row, leader.row, judgement.score)
@@ -185,11 +197,11 @@ def _put_group(run: _Run, members: list[Recording], links: list[Link]) -> None:
     run.report.joined += len(members) - 1
 
 
-def with_chain(one: Recording, leader: Recording, judgement: Judgement, links: list[Link]) -> Judgement:
+def with_chain(one: Recording, leader: Recording, judgement: Judgement, strongest: Mapping[str, Link]) -> Judgement:
     """The judgement; where the two alone would not have been joined, with the strongest link that joins the one."""
     if judgement.verdict == "same":
         return judgement
-    own = min((link for link in links if one.id in (link.first, link.second)), default=None)
+    own = strongest.get(one.id)
     if own is None:
         return judgement
     through = own.second if own.first == one.id else own.first

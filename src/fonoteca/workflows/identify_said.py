@@ -9,7 +9,7 @@ from fonoteca.ground.errors import UsageError
 from fonoteca.ground.recordings import EvidencePart, Recording, Saying
 from fonoteca.identity import Link, choose_leader, judge
 from fonoteca.workflows.archive import Archive
-from fonoteca.workflows.identify import PairShown, groups_of, show_pair, with_chain
+from fonoteca.workflows.identify import PairShown, groups_of, show_pair, strongest_links, with_chain
 from fonoteca.workflows.lookup import find_track
 
 SAID_BITS = 100.0
@@ -42,10 +42,11 @@ def _regroup(store: RecordingStore, recordings: list[Recording], sayings: dict[t
         elif judgement.verdict == "perhaps":
             leader = choose_leader((one, other))
             store.put_evidence((other if leader is one else one).row, leader.row, judgement.parts)
+    strongest = strongest_links(links)
     for members in groups_of(recordings, links, sayings):
         leader = choose_leader(members)
         for one in members:
             if one is not leader:
-                judgement = with_chain(one, leader, judge(one, leader, sayings), links)
+                judgement = with_chain(one, leader, judge(one, leader, sayings), strongest)
                 store.put_same(one.row, leader.row, judgement.score)
                 store.put_evidence(one.row, leader.row, judgement.parts)
