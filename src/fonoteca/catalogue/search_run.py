@@ -26,6 +26,8 @@ from fonoteca.ground.errors import DatabaseError
 
 STEPS_BETWEEN_LOOKS = 20_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
+IN_VAIN = 150
+"""Rows that are read in vain, some ten milliseconds, before the index is asked for one word more."""
 MOST_TO_CHECK, MOST_TO_SORT = 500, 20_000
 """Tracks of a filter that are looked at one by one instead of asking the index for words; tracks that are put in order without words."""
 
@@ -72,12 +74,20 @@ class SearchRun:
         with self._within_time():
             condition = self._condition(query.filter)
             leading = choose_leading(self._vocabulary, [wanted.term for wanted in query.wanted], most)
-            is_told_by_index = condition[0] == "1" and _is_told_by(leading, query)
-            for row in self._candidates(query, leading, condition, behind):
-                if is_told_by_index or self._matches(row, query, condition):
-                    rows.append(row)
-                    if len(rows) == most:
-                        break
+            for asked, patience in _stages(leading, self.is_edition):
+                is_told_by_index = condition[0] == "1" and _is_told_by(asked, query)
+                for row in self._candidates(query, asked, condition, behind):
+                    behind = row
+                    if is_told_by_index or self._matches(row, query, condition):
+                        rows.append(row)
+                        if len(rows) == most:
+                            return rows
+                    else:
+                        patience -= 1
+                        if patience == 0:
+                            break
+                else:
+                    break
         return rows
 
     def collect_corrected(self, query: Query, most: int) -> tuple[list[int], str | None]:
@@ -172,6 +182,17 @@ class SearchRun:
 
 def _without_popularity(filter: TrackFilter) -> TrackFilter:
     return msgspec.structs.replace(filter, popularity_from=None, popularity_to=None)
+
+
+def _stages(leading: list[Term], is_ranked: bool) -> Iterator[tuple[list[Term], int]]:
+    """The words to ask for, with how many rows may be read in vain before the next word joins them, from the row reached on.
+
+    Words of one title come together, so two rare ones often leave hardly a row, and the long list of a common word need not be read.
+    """
+    fewest = 1 if len(leading) > 1 and leading[1].is_prefix else 2
+    if is_ranked:
+        yield from ((leading[:count], IN_VAIN) for count in range(fewest, len(leading)))
+    yield leading, -1
 
 
 def _is_told_by(leading: list[Term], query: Query) -> bool:
