@@ -90,6 +90,6 @@ def check_edition(path: Path) -> tuple[Finding, ...]:
             faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
         finally:
             connection.close()
-    except (apsw.Error, FonotecaError) as error:
+    except (apsw.Error, FonotecaError, UnicodeDecodeError) as error:
         return (Finding("bad-database", str(path), error.message if isinstance(error, FonotecaError) else str(error)),)
     return tuple(Finding("bad-database", str(path), fault) for fault in faults if fault != "ok")

@@ -169,7 +169,7 @@ def publish(*, archive: ArchiveOption = None, json: JsonOption = False, dry_run:
 
 @app.command(sort_key=6)
 def verify(
-    path: Annotated[Path | None, Parameter(help="A release folder, a container, or an archive; else the archive here.")] = None,
+    path: Annotated[Path | None, Parameter(help="A release folder, an edition, a container, or an archive; else the archive here.")] = None,
     /,
     *,
     key: Annotated[Path | None, Parameter(help="The public key to hold a release to (minisign.pub or allowed_signers).")] = None,
@@ -188,6 +188,7 @@ def _verify(path: Path | None, key: Path | None, serial: int | None) -> Any:
     from fonoteca.workflows.verify import what_is_at
     from fonoteca.workflows.verify_archive import verify_archive_at
     from fonoteca.workflows.verify_container import verify_container, verify_containers
+    from fonoteca.workflows.verify_edition import verify_edition
     from fonoteca.workflows.verify_release import verify_release
 
     progress = open_progress()
@@ -198,6 +199,8 @@ def _verify(path: Path | None, key: Path | None, serial: int | None) -> Any:
     if what == "release":
         trusted = read_public_key(key.read_text()) if key else None
         return verify_release(path, progress, trusted=trusted, last_serial=serial)
+    if what == "edition":
+        return verify_edition(path, progress)
     if what == "container":
         return verify_container(path.resolve(), progress)
     return verify_containers(path, progress)

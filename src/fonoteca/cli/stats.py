@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,20 +28,22 @@ def stats(
     json: JsonOption = False,
 ) -> int:
     """Count the catalogue; with a folder, write a report of it with pictures."""
+    from fonoteca.workflows.read_catalogue import damage_told
     from fonoteca.workflows.stats import count_archive, read_edition_statistics, write_report
 
     if edition is not None and archive is not None:
         raise UsageError("--edition and --archive name two catalogues", "Give one of them.")
     if png and output is None:
         raise UsageError("--png needs a folder to write to", "Name one: fonoteca stats FOLDER --png")
-    if edition is not None:
-        report = read_edition_statistics(edition, open_progress())
-    else:
+    if edition is None:
         with opened_archive(archive, "stats", read_only=True) as opened:
             report = count_archive(opened, open_progress())
-    if output is not None:
-        report = write_report(report, output, png=png)
-    emit(report, _told(report), json)
+    with damage_told(edition) if edition is not None else nullcontext():
+        if edition is not None:
+            report = read_edition_statistics(edition, open_progress())
+        if output is not None:
+            report = write_report(report, output, png=png)
+        emit(report, _told(report), json)
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from fonoteca.catalogue import Edition, second_score
+from fonoteca.catalogue import second_score
 from fonoteca.catalogue.budget import Budget, BudgetClass, BudgetRow, plan_budget
 from fonoteca.catalogue.budget_classes import BudgetCounter, classes_of_statistics
 from fonoteca.catalogue.budget_others import count_others, others_condition
@@ -20,6 +20,7 @@ from fonoteca.ground.things import LOSSLESS_FORMATS
 from fonoteca.reports import Axis, Mark, Plot, draw, write_png
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.build_choices import Merged, may_be_encoded
+from fonoteca.workflows.read_catalogue import opened_edition
 from fonoteca.workflows.rights_policy import decide_rights
 from fonoteca.workflows.stats import read_edition_statistics
 
@@ -84,10 +85,10 @@ def budget_of_archive(archive: Archive, request: BudgetRequest) -> BudgetReport:
 
 def budget_of_edition(path: Path, request: BudgetRequest, progress: Progress | None = None) -> BudgetReport:
     """The plan for what an edition lists, from its statistics, and from its tracks where some are withdrawn or covered by others."""
-    rows = read_edition_statistics(path, progress).rows
-    with Edition.open(path) as edition:
+    with opened_edition(path) as edition:
+        rows = read_edition_statistics(path, progress).rows
         others = count_others(edition.statements, rows)
-    return _report(classes_of_statistics(rows, request.rare_shares, with_wanted=request.with_wanted, others=others), request)
+        return _report(classes_of_statistics(rows, request.rare_shares, with_wanted=request.with_wanted, others=others), request)
 
 
 def _report(classes: list[BudgetClass], request: BudgetRequest) -> BudgetReport:

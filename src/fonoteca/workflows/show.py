@@ -14,6 +14,7 @@ from fonoteca.catalogue.same_recordings import what_is_the_same
 from fonoteca.ground.errors import NotFoundError
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.lookup import show_track
+from fonoteca.workflows.read_catalogue import opened_edition
 
 _KEYS = "Give a title, an artist, an id, an ISRC, a UPC, an MBID, an AACID, a SHA-256, a container or the path it came from."
 
@@ -28,7 +29,7 @@ def show_in_archive(archive: Archive, text: str) -> dict[str, Any]:
 
 def show_in_edition(path: Path, text: str) -> dict[str, Any]:
     """As show_in_archive, from a published edition alone."""
-    with Edition.open(path) as edition:
+    with opened_edition(path) as edition:
         found = _one_of(edition.find(text), text)
         return _track_facts(edition, found.id) if found.kind == "track" else _facts(edition, found)
 

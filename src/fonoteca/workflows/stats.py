@@ -12,7 +12,6 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from fonoteca.catalogue import Edition
 from fonoteca.catalogue.statistics import COLUMNS, counted_rows, read_features, read_statistics
 from fonoteca.catalogue.statistics_counter import StatisticsRow
 from fonoteca.ground.database import translate_database_error
@@ -22,6 +21,7 @@ from fonoteca.ground.progress import Progress
 from fonoteca.reports import Section, catalogue_report, draw, write_page, write_png
 from fonoteca.rights import load_table
 from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.read_catalogue import opened_edition
 
 TABLE = "statistics.csv"
 FEATURES = "features.sqlite3"
@@ -57,7 +57,7 @@ def count_archive(archive: Archive, progress: Progress) -> CatalogueStatistics:
 
 def read_edition_statistics(path: Path, progress: Progress | None = None) -> CatalogueStatistics:
     """What an edition says of itself: its own counts, or, where it has none, counted now."""
-    with Edition.open(path) as edition:
+    with opened_edition(path) as edition:
         sql, about = edition.statements, edition.facts
         try:
             has_table = sql.value("SELECT count(*) FROM sqlite_schema WHERE name = 'statistics'")

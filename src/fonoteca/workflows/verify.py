@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from fonoteca.containers import parse_container_name
-from fonoteca.ground.errors import ContainerFormatError, UsageError
+from fonoteca.ground.errors import ContainerFormatError, UsageError, translate_os_errors
 from fonoteca.ground.finding_list import FindingList
 from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.progress import Progress
@@ -19,7 +19,10 @@ from fonoteca.integrity import Expected, Proved, prove_files
 
 
 class VerifyReport(msgspec.Struct, kw_only=True):
-    """What was proved and what was found. `what` is archive, release or container; `listed` holds every finding, on disk if need be."""
+    """What was proved and what was found; `listed` holds every finding, on disk if need be.
+
+    `what` is archive, release, edition, container or containers.
+    """
 
     what: str
     path: str
@@ -54,25 +57,33 @@ class VerifyReport(msgspec.Struct, kw_only=True):
 
 
 def what_is_at(path: Path) -> str:
-    """archive, release, container or containers: what `verify` takes a path for; UsageError where it is none of them."""
+    """archive, release, edition, container or containers: what `verify` takes a path for; UsageError where it is none of them."""
     if (path / SETTINGS_FILE).is_file():
         return "archive"
     if (path / "SHA256SUMS").is_file() or (path / "release.json").is_file():
         return "release"
-    try:
-        parse_container_name(path.name)
-    except ContainerFormatError:
-        pass
-    else:
-        if path.exists():
-            return "container"
+    if _is_container(path.name) and path.exists():
+        return "container"
+    if path.is_file() and _is_database(path):
+        if (path.parent / SETTINGS_FILE).is_file():
+            raise UsageError(f"{path} belongs to the archive {path.parent}", f"All of it is proved by: fonoteca verify {path.parent}")
+        return "edition"
     if path.is_dir() and any(_is_container(child.name) for child in path.iterdir()):
         return "containers"
     if not path.exists():
-        raise UsageError(f"{path} does not exist", "Name an archive, a release folder, a data folder or a metadata file.")
+        raise UsageError(f"{path} does not exist", "Name an archive, a release folder, an edition, a data folder or a metadata file.")
     raise UsageError(
-        f"{path} is no archive, release or container", "Name a folder with archive.toml or SHA256SUMS, a data folder or a metadata file."
+        f"{path} is no archive, release, edition or container",
+        "Name a folder with archive.toml or SHA256SUMS, a catalogue.sqlite3, a data folder or a metadata file.",
     )
+
+
+def _is_database(path: Path) -> bool:
+    """By its name or its beginning: one that is cut or has lost its beginning shall be told of."""
+    if path.suffix == ".sqlite3":
+        return True
+    with translate_os_errors(path), open(path, "rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def _is_container(name: str) -> bool:
