@@ -88,6 +88,13 @@ def test_duplicates_are_joined_and_stay_tracks(archive: Path) -> None:
         assert [opened.catalogue.get_track(one.id) for one in records] == records
 
 
+def test_what_is_too_much_to_hold_is_joined_in_parts(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fonoteca.workflows.identify.MOST_TOGETHER", 4)
+    put(archive, *(record(number) for number in range(10)))
+    report = run(archive)
+    assert (report.groups, report.joined, report.suggested) == (3, 7, 3)
+
+
 def test_dry_run_writes_nothing_and_finds_the_same(archive: Path) -> None:
     put(archive, record(1), record(2))
     dry = run(archive, dry_run=True)

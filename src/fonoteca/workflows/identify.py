@@ -27,7 +27,7 @@ from fonoteca.identity import (
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.identify_jobs import Jobs, PairsJob, RangeJob, open_jobs
 
-READ_AT_ONCE, PAIRS_AT_ONCE, MOST_JUDGED = 2_000, 2_000, 200_000
+READ_AT_ONCE, PAIRS_AT_ONCE, MOST_JUDGED, MOST_TOGETHER = 2_000, 2_000, 200_000, 20_000
 
 
 class PairShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,13 +145,24 @@ def _link(run: _Run) -> None:
 
 def _join(run: _Run) -> None:
     run.progress.start("joining", None, "groups")
-    for rows, known in read_several(run.store, run.scratch.components()):
-        links = [_link_of(known[one], known[other], score) for one, other, score in run.scratch.links_of(rows)]
+    for rows, known in read_several(run.store, _bounded_components(run)):
+        within = set(rows)
+        links = [_link_of(known[one], known[other], score) for one, other, score in run.scratch.links_of(rows) if other in within]
         strongest = strongest_links(links)
         for members in groups_of((known[row] for row in rows), links, run.sayings):
             _put_group(run, members, strongest)
         run.progress.advance()
     _suggest(run)
+
+
+def _bounded_components(run: _Run) -> Iterator[list[int]]:
+    """What hangs together, in parts by id where it is more than memory should hold at once; what two parts share is suggested."""
+    for rows in run.scratch.components():
+        if len(rows) <= MOST_TOGETHER:
+            yield rows
+            continue
+        ordered = run.store.order_by_id(rows)
+        yield from (ordered[first : first + MOST_TOGETHER] for first in range(0, len(ordered), MOST_TOGETHER))
 
 
 def _link_of(one: Recording, other: Recording, score: float) -> Link:
