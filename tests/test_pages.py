@@ -36,6 +36,12 @@ TASKS = (
     "search",
     "shuffle",
     "find-what-is-missing",
+    "look-up",
+    "statistics",
+    "plan-for-a-budget",
+    "read-a-catalogue",
+    "build-a-large-edition",
+    "follow-editions",
     "withdraw",
 )
 PROGRAMS = ("minisign", "sqlite3", "zstd", "ogginfo", "transmission-show", "sha256sum")
