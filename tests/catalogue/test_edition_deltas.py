@@ -205,6 +205,30 @@ def test_writer_of_another_version_is_refused_before_any_work(editions: tuple[Pa
             apply_delta(old, tmp_path / "other.zst", tmp_path / "made.sqlite3")
 
 
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
+def test_numbers_that_no_column_holds_are_refused(editions: tuple[Path, Path], tmp_path: Path, number: int) -> None:
+    write_delta(*editions, tmp_path / "delta.zst")
+    head, *rows, _ = zstd.decompress((tmp_path / "delta.zst").read_bytes()).splitlines(keepends=True)
+    row = msgspec.json.decode(next(row for row in rows if row.startswith(b'["artists",[')))
+    row[1] = [number if value is None else value for value in row[1]]
+    body = [head, *rows, msgspec.json.encode(row) + b"\n"]
+    end = {"lines": len(body) - 1, "sha256": hashlib.sha256(b"".join(body)).hexdigest()}
+    (tmp_path / "other.zst").write_bytes(zstd.compress(b"".join(body) + msgspec.json.encode(end)))
+    with pytest.raises(FormatError, match="row that cannot be"):
+        apply_delta(editions[0], tmp_path / "other.zst", tmp_path / "made.sqlite3")
+
+
+@pytest.mark.parametrize("fact", ["title", "date"])
+def test_a_header_without_title_or_date_is_refused(editions: tuple[Path, Path], tmp_path: Path, fact: str) -> None:
+    write_delta(*editions, tmp_path / "delta.zst")
+    first, *others = lines_of(tmp_path / "delta.zst")
+    header = msgspec.json.decode(first)
+    del header["new"]["facts"][fact]
+    (tmp_path / "other.zst").write_bytes(zstd.compress("\n".join([msgspec.json.encode(header).decode(), *others]).encode()))
+    with pytest.raises(FormatError, match=fact):
+        apply_delta(editions[0], tmp_path / "other.zst", tmp_path / "made.sqlite3")
+
+
 def test_newer_edition_that_does_not_come_out_is_not_kept(editions: tuple[Path, Path], tmp_path: Path) -> None:
     old, new = editions
     write_delta(old, new, tmp_path / "delta.zst")

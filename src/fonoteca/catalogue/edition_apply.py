@@ -47,7 +47,7 @@ def apply_delta(old: Path, delta: Path, target: Path, *, scratch: Path | None = 
             try:
                 _load_records(catalogue.statements.connection, old)
                 _apply_lines(catalogue.statements.connection, delta)
-            except (apsw.ConstraintError, apsw.MismatchError, ValueError, TypeError) as error:
+            except (apsw.ConstraintError, apsw.MismatchError, ValueError, TypeError, OverflowError) as error:
                 raise FormatError(f"{delta} has a row that cannot be: {error}", _AGAIN) from error
             except apsw.Error as error:
                 raise translate_database_error(error, working) from error
@@ -77,6 +77,8 @@ def _read_header(delta: Path) -> DeltaHeader:
         raise FormatError(f"{delta} does not begin with the header of a delta", "Check the name; fetch the delta again.") from error
     if header.format != FORMAT or header.version != VERSION:
         raise FormatError(f"{delta} is {header.format} {header.version}; this program knows {FORMAT} {VERSION}", "Update fonoteca.")
+    if missing := [name for name in ("title", "date") if name not in header.new.facts]:
+        raise FormatError(f"{delta} does not tell the {missing[0]} of the newer edition", _AGAIN)
     if header.tables != {table.name: table.columns for table in natural_tables()}:
         raise UsageError(f"{delta} is about another schema of the catalogue", f"Use the version of fonoteca that wrote it. {_FETCH}")
     return header
