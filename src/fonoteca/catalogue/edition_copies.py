@@ -90,9 +90,10 @@ COPIES = (
     """INSERT INTO main.file_kinds (format, tier, is_derived, is_original_restorable)
        SELECT DISTINCT k.format, k.tier, k.is_derived, k.is_original_restorable
        FROM w.files f JOIN w.file_kinds k USING (kind) JOIN w.containers c USING (container) WHERE c.is_public ORDER BY 1, 2, 3, 4""",
-    """INSERT INTO main.files (track, position, container, kind, size, sha256, second, short, source_sha256, essence_sha256, aacid)
+    """INSERT INTO main.files (track, position, container, kind, size, sha256, second, short, source_sha256, essence_sha256, aacid,
+         byte_offset)
        SELECT t.track, row_number() OVER (PARTITION BY t.track ORDER BY v.aacid) - 1, c.container, k.kind, f.size, f.sha256, f.second,
-         f.short, f.source_sha256, f.essence_sha256, f.aacid
+         f.short, f.source_sha256, f.essence_sha256, f.aacid, f.byte_offset
        FROM w.files f JOIN w.track_files v USING (track, position) JOIN temp.track_ranks t ON t.old = f.track
          JOIN main.containers c ON c.name = v.container_name
          JOIN main.file_kinds k ON (k.format, k.tier, k.is_derived, k.is_original_restorable)
