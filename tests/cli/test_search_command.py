@@ -91,6 +91,20 @@ def test_any_words_are_a_query(archive: Path, query: str) -> None:
     run(query, "--archive", archive)
 
 
+def test_a_page_is_no_dump_of_the_whole(archive: Path) -> None:
+    assert "--after" in run("--limit", "10001", "--archive", archive, status=2)[1]
+    assert len(run("--limit", "10000", "--jsonl", "--archive", archive)[0].splitlines()) == len(TRACKS)
+
+
+def test_a_long_name_does_not_widen_every_line(archive: Path, tmp_path: Path) -> None:
+    with Catalogue.create(tmp_path / "c.sqlite3") as catalogue:
+        for number, title in enumerate(("long " + "x" * 100_000, "long")):
+            catalogue.put_track(TrackRecord(id=track_id_of(f"{number + 1:032x}" + "0" * 32), title=title, artists=("y" * 201,)))
+        write_edition(catalogue, tmp_path / "e.sqlite3", title="t", date="2026-01-01")
+    said, _ = run("long", "--edition", tmp_path / "e.sqlite3")
+    assert max(map(len, said.splitlines())) < 500 and said.count("…") == 3 and "x" * 190 in said
+
+
 def test_cells_have_the_width_that_terminals_give_them() -> None:
     assert [cell_width(text) for text in ("abc", "東京", "e\u0301", "한글", "\u200d")] == [3, 4, 1, 4, 0]
     assert fit_cell("東京事変", 5) == "東京…" and fit_cell("東京事変", 6) == "東京… " and fit_cell("abc", 5, to_right=True) == "  abc"

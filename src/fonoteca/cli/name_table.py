@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fonoteca.cli.output import on_one_line
 
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-LEAST_WIDTH = 12
+LEAST_WIDTH, LONGEST_CELL = 12, 200
 
 
 def cell_width(text: str) -> int:
@@ -41,9 +41,12 @@ def fit_cell(text: str, width: int, *, to_right: bool = False) -> str:
 
 
 def name_table(heading: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int] = frozenset()) -> str:
-    """Rows in columns under their heading, those in `numbers` aligned to the right; on a terminal the widest are cut until it fits."""
-    cells = [heading, *([on_one_line(_DIRECTIONS.sub("", cell)) for cell in row] for row in rows)]
-    widths = [max(cell_width(row[column]) for row in cells) for column in range(len(heading))]
+    """Rows in columns under their heading, those in `numbers` aligned to the right; on a terminal the widest are cut until it fits.
+
+    No cell is wider than LONGEST_CELL: one name of a megabyte would fill every row beside it with spaces.
+    """
+    cells = [heading, *([on_one_line(_DIRECTIONS.sub("", cell[: 2 * LONGEST_CELL])) for cell in row] for row in rows)]
+    widths = [min(LONGEST_CELL, max(cell_width(row[column]) for row in cells)) for column in range(len(heading))]
     if sys.stdout.isatty():
         room = shutil.get_terminal_size().columns - 2 * (len(widths) - 1)
         while sum(widths) > room and max(widths) > LEAST_WIDTH:

@@ -42,7 +42,7 @@ def search(
     options: FilterOptions = _NO_FILTER,
     artists: Annotated[bool, Parameter(negative=(), help="List artists instead of tracks.")] = False,
     albums: Annotated[bool, Parameter(negative=(), help="List albums instead of tracks.")] = False,
-    limit: Annotated[int, Parameter(help="So many rows a page.")] = 20,
+    limit: Annotated[int, Parameter(help="So many rows a page, at most 10,000.")] = 20,
     after: Annotated[str | None, Parameter(help="The page that follows: the cursor that the page before told.")] = None,
     exact: Annotated[bool, Parameter(negative=(), help="The last word is whole, and no typos are mended.")] = False,
     time_limit: Annotated[float, Parameter(help="Seconds after which what was found is told.")] = 2.0,

@@ -12,6 +12,7 @@ from fonoteca.ground.errors import UsageError
 from fonoteca.workflows.read_catalogue import ReadCatalogue
 
 LONGEST_TIME_S = 3600.0
+MOST_ROWS = 10_000
 
 
 class SearchOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,10 @@ class SearchOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 def search_catalogue(catalogue: ReadCatalogue, options: SearchOptions) -> SearchResult:
     """One page of what was found; UsageError where a page of no rows or no time is asked for."""
+    if options.limit > MOST_ROWS:
+        raise UsageError(
+            f"--limit {options.limit} is more than the {MOST_ROWS:,} rows of a page", "Take the pages that follow with --after."
+        )
     if not 0 < options.time_limit_s <= LONGEST_TIME_S:
         raise UsageError(f"--time-limit {options.time_limit_s:g} s", f"Give a number of seconds up to {LONGEST_TIME_S:,.0f}.")
     return search(
