@@ -29,6 +29,7 @@ def fill(catalogue: Catalogue) -> None:
         catalogue.put_artist(
             ArtistRecord(name="Madonna", sort_name="Ciccone, Louise", aliases=("Madge", "Мадонна"), country="US", genres=("pop",))
         )
+        catalogue.put_track(TrackRecord(id=number_id(3), title="سلام", artists=("محمد منير",)))
         catalogue.put_artist(ArtistRecord(name="Trackless Band", country="SE", genres=("drone",)))
         catalogue.put_album(AlbumRecord(title="Silent Record", artists=("Trackless Band",), date="1969", label="Apple"))
 
@@ -66,6 +67,12 @@ def test_artists_and_albums_are_found_by_every_name_of_their_own(
     opened: Catalogue | Edition, text: str, kind: Literal["artist", "album"], expected: list[str]
 ) -> None:
     assert names(opened, text, kind) == expected
+
+
+@pytest.mark.parametrize(("text", "words"), [("mohammed", "mhmd"), ("salam mohamed", "slm mhmd"), ("Salam", "slm")])
+def test_names_in_scripts_without_vowels_are_found_by_their_consonants_at_last(opened: Catalogue | Edition, text: str, words: str) -> None:
+    result = search(opened, text)
+    assert result.shown_for == words and [getattr(found, "title", None) for found in result.found] == ["سلام"]
 
 
 @pytest.mark.parametrize("text", ["Silent Record", "SILENT  record"])

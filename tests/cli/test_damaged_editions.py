@@ -104,6 +104,18 @@ def test_tables_and_deltas_are_not_made_of_a_damaged_edition(edition: Path, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.sqlite3"]
 
 
+def test_a_folder_that_is_not_there_is_wrong_usage(edition: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "none"
+    for command in (
+        ["diff", str(edition), str(edition), "--output", str(missing / "d.zst")],
+        ["apply", str(edition), str(tmp_path / "d.zst"), "--output", str(missing / "e.sqlite3")],
+        ["parquet", str(edition), str(missing / "tables")],
+    ):
+        status, _, told = run("catalogue", *command)
+        assert status == 2 and f"there is no folder {missing}" in told
+    assert not missing.exists()
+
+
 @pytest.mark.parametrize("has_list", [True, False])
 def test_verify_proves_an_edition_alone(edition: Path, tmp_path: Path, has_list: bool) -> None:
     path = Path(shutil.copy(edition, tmp_path / "catalogue.sqlite3"))

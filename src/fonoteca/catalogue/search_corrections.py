@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
@@ -13,17 +14,24 @@ from fonoteca.catalogue.search_vocabulary import Vocabulary
 from fonoteca.catalogue.spelling import SHORTEST
 
 MOST_TRIED = 6
+FEWEST_CONSONANTS = 3
 _MOST_WORDS = 8
 _COMMONER = 10
 
 
 def corrected_queries(vocabulary: Vocabulary, query: Query) -> Iterator[Query]:
-    """At most six queries near this one, the likeliest first: unknown words mended, then words parted, then rare words made common."""
+    """At most six queries near this one, the likeliest first: unknown words mended, then words parted, then rare words made common.
+
+    Last comes one with the consonants of the unknown words: names in scripts that write no vowels are indexed without.
+    """
     words = _mendable(query)
     unknown = {place: word for place, word in words.items() if not _is_known(vocabulary, word, query.wanted[place].term.is_prefix)}
     mended = {place: near[0] for place, word in unknown.items() if (near := vocabulary.nearest(word))}
     parted = {place: pair for place, word in unknown.items() if place not in mended and (pair := _parted(vocabulary, word))}
     yield from islice(_variants(vocabulary, query, unknown or words, mended, parted), MOST_TRIED)
+    bare = {place: said for place, word in unknown.items() if len(said := _consonants(word)) >= FEWEST_CONSONANTS}
+    if any(vocabulary.tracks_of(said) for said in bare.values()):
+        yield _replaced(query, {place: (said,) for place, said in bare.items()})
 
 
 def _variants(
@@ -53,6 +61,11 @@ def _mendable(query: Query) -> dict[int, str]:
 
 def _is_known(vocabulary: Vocabulary, word: str, is_prefix: bool) -> bool:
     return (vocabulary.tracks_beginning(word) if is_prefix else vocabulary.tracks_of(word)) > 0
+
+
+def _consonants(word: str) -> str:
+    """The word as a script without vowels and double letters has it: mhmd for mohammed."""
+    return re.sub(r"(.)\1+", r"\1", re.sub("[aeiou]", "", word))
 
 
 def _parted(vocabulary: Vocabulary, word: str) -> tuple[str, ...] | None:
