@@ -14,6 +14,8 @@ from commands import make_archive, run_fonoteca, run_json
 from test_catalogue_import import import_, odd_rows
 
 from fonoteca.catalogue import Catalogue, write_edition
+from fonoteca.cli.run import run as cli
+from fonoteca.ground.errors import StoppedError
 from fonoteca.ground.progress import Silent
 from fonoteca.workflows import bulk_import
 from fonoteca.workflows.bulk_import import import_into
@@ -118,7 +120,20 @@ def test_what_cannot_be_read_is_set_aside_as_the_other_way_does(tmp_path: Path, 
 def test_recordings_that_stand_on_a_release_stand_there_alone(tmp_path: Path) -> None:
     other = RECORDING | {"id": "77777777-7777-4777-8777-777777777777", "title": "Alone"}
     told = {"artist": [ARTIST], "release": [RELEASE], "recording": [RECORDING, other]}
-    one, two, _ = both_ways(tmp_path, *(write_rows(tmp_path / name, rows) for name, rows in told.items()))
+    one, two, report = both_ways(tmp_path, *(write_rows(tmp_path / name, rows) for name, rows in told.items()))
+    assert [file.counts["lines"] for file in report.files] == [1, 1, 2]
     ids = [[row[1] for row in rows["tracks"]] for rows in (one, two)]
     assert sorted(ids[0]) == sorted(ids[1]) and len(ids[1]) == 3
     assert len(one["track_genres"]) == len(two["track_genres"]) == 3
+
+
+def test_a_stopped_run_says_that_it_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bulk_import, "_parse_all", stopped)
+    file = write_rows(tmp_path / "rows.jsonl", [{"title": "a"}])
+    assert cli(["catalogue", "import", "--into", str(tmp_path / "tables"), str(file)]) == StoppedError.exit_status
+    assert "begins anew" in capsys.readouterr().err and list(tmp_path.iterdir()) == [file]

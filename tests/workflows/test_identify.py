@@ -200,7 +200,7 @@ def test_what_people_say_leaves_suggestions_of_others(archive: Path) -> None:
     put(archive, one, other, third)
     with open_archive(archive, "test") as opened:
         store = RecordingStore(opened.catalogue.statements)
-        a, b, c = (store.read_ids([each.id])[0] for each in (one, other, third))
+        a, c = (store.read_ids([each.id])[0] for each in (one, third))
         with opened.catalogue.transaction():
             store.put_evidence(c.row, a.row, [EvidencePart("names", 3.0, "perhaps")])
         say_of_pair(opened, "same", one.id, other.id)

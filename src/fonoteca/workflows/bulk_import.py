@@ -111,16 +111,16 @@ def _read_blocks(path: Path, plan: ImportedFile, report: ImportReport) -> Iterat
     with translate_os_errors(path), open_bytes(path) as file:
         for block in read_blocks(file, BLOCK_BYTES):
             if block.fault:
-                _set_aside(bad_line(path, block.number, block.fault), plan, report)
+                _take_findings(bad_line(path, block.number, block.fault), plan, report)
             else:
                 yield block.content, block.number, None
 
 
-def _set_aside(line: ImportLine, plan: ImportedFile, report: ImportReport) -> None:
-    """A line that no worker sees."""
+def _take_findings(line: ImportLine, plan: ImportedFile, report: ImportReport) -> None:
+    """What is wrong with a line; one without rows, which no worker sees, is counted here."""
     for finding in line.findings:
         report.take(finding)
-    told = {"lines": 1, "set-aside": sum(finding.kind.weight == "set-aside" for finding in line.findings)}
+    told = {"lines": int(not line.rows), "set-aside": sum(finding.kind.weight == "set-aside" for finding in line.findings)}
     plan.counts.update(told)
     report.counts.update(told)
 
@@ -131,11 +131,7 @@ def _encode_blocks(path: Path, plan: ImportedFile, report: ImportReport) -> Iter
     numbers: list[int] = []
     size = 0
     for line in read_import(path, plan.format):
-        if not line.rows:
-            _set_aside(line, plan, report)
-            continue
-        for finding in line.findings:
-            report.take(finding)
+        _take_findings(line, plan, report)
         for row in line.rows:
             lines.append(msgspec.json.encode(msgspec.structs.replace(row, line=0)))
             numbers.append(line.number)

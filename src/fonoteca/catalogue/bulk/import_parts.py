@@ -121,7 +121,7 @@ def parse_block(block: Block) -> ParsedBlock:
             parts.take(content, numbers[place] if numbers else block.first_line + place, place)
             lines += 1
     rows = parts.write()
-    parts.counts.update(lines=lines, tracks=rows["tracks"])
+    parts.counts.update(lines=len(set(numbers)) if numbers else lines, tracks=rows["tracks"])
     return ParsedBlock(block.number, rows, parts.counts, parts.findings)
 
 

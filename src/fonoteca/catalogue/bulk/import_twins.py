@@ -26,7 +26,10 @@ SELECT r.seq FROM {recordings} r JOIN alone a ON a.key = r.key JOIN elsewhere e 
 
 
 class Twins:
-    """`merged`: the seq of the first line → its row; `others`: the seqs, sorted, of lines that make no row of their own; links by table and first seq."""
+    """`merged`: the seq of the first line → its row; links by table and first seq.
+
+    `others`: the seqs, sorted, of lines that make no row of their own.
+    """
 
     def __init__(self) -> None:
         self.merged: dict[int, dict[str, Any]] = {}
