@@ -40,7 +40,10 @@ def import_(
     json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> int:
-    """Take metadata into the catalogue. Can be stopped at any moment; the same command goes on (with --into it begins anew). Bad lines are set aside (exit status 3)."""
+    """Take metadata into the catalogue. Bad lines are set aside (exit status 3).
+
+    Can be stopped at any moment; the same command goes on, with --into it begins anew.
+    """
     from fonoteca.workflows.catalogue_import import ImportOptions, import_files, look_at_files, plan_files
 
     if not files:
