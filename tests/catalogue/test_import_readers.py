@@ -15,7 +15,6 @@ import pytest
 from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
-from musicbrainz_made import ARTIST, RECORDING, RELEASE
 
 from fonoteca.catalogue.import_files import read_import, tell_format
 from fonoteca.catalogue.import_musicbrainz import id_of_release_track
@@ -23,6 +22,7 @@ from fonoteca.catalogue.import_records import AlbumRow, ArtistRow, FeaturesRow, 
 from fonoteca.catalogue.lines import Line
 from fonoteca.catalogue.tables import MetadataRow
 from fonoteca.ground.errors import FormatError, UsageError
+from musicbrainz_made import ARTIST, RECORDING, RELEASE
 
 ROWS: list[dict[str, Any]] = [
     {"title": "Winter", "artists": ["Zoë", "A. Friend"], "disc": 1, "popularity": 7.5, "explicit": False, "isrcs": ["NLA507700001"]},
