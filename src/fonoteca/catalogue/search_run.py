@@ -189,9 +189,8 @@ def _stages(leading: list[Term], is_ranked: bool) -> Iterator[tuple[list[Term], 
 
     Words of one title come together, so two rare ones often leave hardly a row, and the long list of a common word need not be read.
     """
-    fewest = 1 if len(leading) > 1 and leading[1].is_prefix else 2
     if is_ranked:
-        yield from ((leading[:count], IN_VAIN) for count in range(fewest, len(leading)))
+        yield from ((leading[:count], IN_VAIN) for count in range(2, len(leading)))
     yield leading, -1
 
 
