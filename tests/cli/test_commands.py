@@ -166,7 +166,7 @@ def test_several_answers_are_told_apart_by_their_ids(archive: Path, tmp_path: Pa
     write_small_files(tmp_path / "a", 1, seed=1)
     write_small_files(tmp_path / "b", 1, seed=2)
     run("add", tmp_path / "a", tmp_path / "b", folder=archive)
-    assert "2 tracks answer to 'Piece 0'" in run("show", "Piece 0", folder=archive, status=1)[1]
+    assert "2 things answer to 'Piece 0'" in run("show", "Piece 0", folder=archive, status=1)[1]
 
 
 def test_names_that_are_no_utf_8_can_be_told_in_words_and_in_json(archive: Path, tmp_path: Path) -> None:
