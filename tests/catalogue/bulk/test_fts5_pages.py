@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fonoteca.catalogue.bulk.fts5_leaves import LEAF_BYTES
 from fonoteca.catalogue.bulk.fts5_pages import TierBlocks, TierBuilder, build_tier_blocks
 from fonoteca.catalogue.bulk.pages import PageFile
 from fonoteca.catalogue.search_build import FTS_TABLE
@@ -52,10 +53,11 @@ def blocks(rows: Rows, sizes: Sequence[int] = (1000,)) -> TierBlocks:
     return builder.finish()
 
 
-def fts5(rows: Rows) -> apsw.Connection:
+def fts5(rows: Rows, leaf_bytes: int = LEAF_BYTES) -> apsw.Connection:
     """The same rows given to FTS5 itself."""
     connection = apsw.Connection(":memory:")
     connection.execute(FTS_TABLE.format("t"))
+    connection.execute("INSERT INTO t (t, rank) VALUES ('pgsz', ?)", (leaf_bytes,))
     words = ((row, index_words(*filter(None, names))) for row, names in rows)
     with connection:
         connection.executemany("INSERT INTO t (rowid, words) VALUES (?, ?)", [(row, text) for row, text in words if text])
@@ -128,6 +130,43 @@ def test_a_word_of_many_leaves_has_an_index_over_them_as_fts5_writes_it() -> Non
     levels = {(row >> 31) & 31 for row in made.data.column("id").to_pylist() if (row >> 36) & 1}
     assert levels == {0, 1}
     check_same(made, fts5(rows))
+
+
+@pytest.mark.parametrize(("leaf_bytes", "levels"), [(64, 3), (200, 2), (LEAF_BYTES, 1)])
+def test_small_leaves_have_indexes_of_several_levels_as_fts5_writes_them(leaf_bytes: int, levels: int) -> None:
+    rows = words_of_every_frequency(200_000)
+    builder = TierBuilder(words_of=None, leaf_bytes=leaf_bytes)
+    builder.add(np.array([row for row, _ in rows]), [pa.array([names[0] for _, names in rows])])
+    made = builder.finish()
+    ids = made.data.column("id").to_pylist()
+    assert {(row >> 31) & 31 for row in ids if (row >> 36) & 1} == set(range(levels))
+    check_same(made, fts5(rows, leaf_bytes))
+
+
+def test_a_rare_word_and_a_common_one_read_a_few_leaves_of_the_common_one(tmp_path: Path) -> None:
+    rows = words_of_every_frequency(400_000)
+    path = write(tmp_path / "search.db", blocks(rows, [100_000]))
+    leaves = sum((row >> 36) & 1 == 0 for (row,) in sqlite3.connect(path).execute("SELECT id FROM t_data"))
+    read = {query: pages_read(path, query) for query in ("w1", "w30011", "w1 AND w30011", "w30011 AND w1 AND w2")}
+    assert read["w1"] > leaves / 10
+    assert read["w1 AND w30011"] < read["w1"] / 4 and read["w30011 AND w1 AND w2"] < read["w1"] / 3
+
+
+def words_of_every_frequency(count: int) -> Rows:
+    """Word `w` and a number stands in every row that the number divides."""
+    steps = [1, 2, 3, 5, 17, 101, 1009, 30_011]
+    return [(row, [" ".join(f"w{step}" for step in steps if row % step == 0)]) for row in range(1, count + 1)]
+
+
+def pages_read(path: Path, query: str) -> int:
+    """Pages of the file that a query reads into an empty cache, after checking its answer."""
+    connection = apsw.Connection(str(path))
+    connection.execute("SELECT rowid FROM t WHERE t MATCH 'nowhere'").fetchall()
+    before = connection.status(apsw.SQLITE_DBSTATUS_CACHE_MISS)[0]
+    found = [row for (row,) in connection.execute("SELECT rowid FROM t WHERE t MATCH ? ORDER BY rowid", (query,))]
+    numbers = [int(word[1:]) for word in query.split(" AND ")]
+    assert found == [row for row in range(1, 400_001) if all(row % number == 0 for number in numbers)]
+    return connection.status(apsw.SQLITE_DBSTATUS_CACHE_MISS)[0] - before
 
 
 def test_words_longer_than_a_leaf_are_as_fts5_writes_them() -> None:

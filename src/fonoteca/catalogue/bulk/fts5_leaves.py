@@ -14,7 +14,8 @@ from fonoteca.catalogue.bulk.fts5_terms import FIRST_LINK, LENGTH, ROWS, TEXT_AT
 from fonoteca.catalogue.bulk.page_memory import copy_part
 from fonoteca.catalogue.bulk.page_records import put_varint
 
-LEAF_BYTES = 4050  # FTS5's default pgsz
+LEAF_BYTES = 4050
+"""FTS5's default pgsz."""
 LEVELS = 6  # of an index over the leaves of one term
 _PREFIX = 48  # "0": the main index
 _FEWEST_TERMLESS = 4  # leaves without a term that make an index worth it
@@ -36,8 +37,9 @@ _FEWEST_TERMLESS = 4  # leaves without a term that make an index worth it
     ENTRIES,
     INDEX_PAGES,
     INDEX_USED,
-) = range(15)
-STATE_SIZE = 15
+    SIZE,
+) = range(16)
+STATE_SIZE = 16
 
 # Of each level of an index over a term's leaves: bytes in it, its page number, whether it has a row, its last row.
 USED, NUMBER, HAS_LAST, LAST = range(4)
@@ -86,7 +88,7 @@ def _index_row(row: int, state: Any, levels: Any, buffers: Any, index_pages: Any
     """Note the first row of a leaf in the index over the leaves of its term, which may become a tree."""
     for level in range(LEVELS - 1):
         here, above = levels[level], levels[level + 1]
-        is_done = here[USED] < LEAF_BYTES
+        is_done = here[USED] < state[SIZE]
         if not is_done:
             buffers[level, 0] = 1
             _write_index_page(level, state, levels, buffers, index_pages, index_bytes)
@@ -158,7 +160,7 @@ def _begin_term(
 ) -> None:
     """Write a term's own bytes; `before` is the term before it, or itself for the first."""
     length = term[LENGTH] + 1
-    if state[AT] - state[LEAF] + state[FOOTER] + length + 2 >= LEAF_BYTES and state[AT] - state[LEAF] > 4:
+    if state[AT] - state[LEAF] + state[FOOTER] + length + 2 >= state[SIZE] and state[AT] - state[LEAF] > 4:
         _end_leaf(state, out, footer, ends, levels, buffers)
     is_first_of_all = before[TEXT_AT] == term[TEXT_AT]
     shared = 0 if is_first_of_all else 1
@@ -200,12 +202,11 @@ def write_segment(
 
     ends[n]: where leaf n ends; index_pages: level, number and end (in index_bytes) of each page over the leaves of a term;
     entries: for each leaf that begins with a term where that term's text is, how much of it tells it from the term before,
-    and its page with a flag.
+    and its page with a flag; state: zeros but for SIZE, the bytes of a leaf.
     """
-    footer = np.empty(LEAF_BYTES + 64, np.uint8)
-    buffers = np.empty((LEVELS, LEAF_BYTES + 64), np.uint8)
+    footer = np.empty(state[SIZE] + 64, np.uint8)
+    buffers = np.empty((LEVELS, state[SIZE] + 64), np.uint8)
     levels = np.zeros((LEVELS, 4), np.int64)
-    state[:] = 0
     state[PAGE] = state[INDEXED_PAGE] = 1
     entries[0, 0] = entries[0, 1] = 0
     _begin_leaf(state, out)
@@ -228,7 +229,7 @@ def _write_rows(
     row = np.int64(0)
     for _ in range(term[ROWS]):
         start, delta, byte = state[AT], np.int64(0), np.int64(128)
-        if state[AT] - state[LEAF] + state[FOOTER] >= LEAF_BYTES:
+        if state[AT] - state[LEAF] + state[FOOTER] >= state[SIZE]:
             _end_leaf(state, out, footer, ends, levels, buffers)
             start = state[AT]
         while byte >= 128:

@@ -47,13 +47,20 @@ class TierBuilder:
     """Gathers the names of one tier; `add` batches of rows in ascending order, then `finish`.
 
     words_of: what makes words of names, for rows that are not plain ASCII; None where words are added instead of names.
-    are_tokens: what is not ASCII in those words are FTS5's tokens already, folded and apart.
+    are_tokens: what is not ASCII in those words are FTS5's tokens already, folded and apart. leaf_bytes: FTS5's option pgsz.
     """
 
-    def __init__(self, expected_rows: int = 0, words_of: Callable[..., str] | None = index_words, *, are_tokens: bool = False) -> None:
+    def __init__(
+        self,
+        expected_rows: int = 0,
+        words_of: Callable[..., str] | None = index_words,
+        *,
+        are_tokens: bool = False,
+        leaf_bytes: int = leaves.LEAF_BYTES,
+    ) -> None:
         terms = max(1 << 12, expected_rows // 8)
         self._words_of = words_of
-        self._are_tokens = are_tokens
+        self._are_tokens, self._leaf_bytes = are_tokens, leaf_bytes
         self._counters = np.zeros(kept.COUNTERS, np.int64)
         self._slots = np.zeros(1 << (2 * terms - 1).bit_length(), np.int32)
         self._terms = np.empty((terms, kept.TERM_SIZE), np.int64)
@@ -171,7 +178,7 @@ class TierBuilder:
         return bytes(self._texts[at : at + length])
 
     def _segment(self, count: int, order: Array) -> Any:
-        size = leaves.LEAF_BYTES
+        size = self._leaf_bytes
         longest = int(self._terms[:count, kept.LENGTH].max())
         room = int(self._counters[kept.LINKS_USED] + self._counters[kept.TEXT_USED]) + 16 * count
         many = 64 + room // (size // 2) + (int((self._terms[:count, kept.LENGTH] > size // 4).sum()) if longest > size // 4 else 0)
@@ -179,6 +186,7 @@ class TierBuilder:
         index_bytes = np.empty(16 * many + 4 * size, np.uint8)
         ends, index_pages, entries = np.empty(many, np.int64), np.empty((many, 3), np.int64), np.empty((many, 3), np.int64)
         state = np.zeros(leaves.STATE_SIZE, np.int64)
+        state[leaves.SIZE] = size
         leaves.write_segment(self._terms, order, self._texts, self._links, out, ends, index_pages, index_bytes, entries, state)
         return out, index_bytes, ends, index_pages, entries, state
 
