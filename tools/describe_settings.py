@@ -1,4 +1,4 @@
-"""docs/settings.md, from the settings themselves."""
+"""docs/settings.md and docs/mirror-settings.md, from the settings themselves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as shapes
 
+from fonoteca.ground.mirror_settings import MirrorSettings, render_mirror_template
 from fonoteca.ground.settings import Settings, render_template
 
 WORDS: dict[Any, str] = {
@@ -20,9 +21,6 @@ WORDS: dict[Any, str] = {
 
 def write_settings_page(mark: str) -> str:
     """docs/settings.md: every key with its type, what holds where it is left out, and its meaning."""
-    top = shapes.type_info(Settings)
-    assert isinstance(top, shapes.StructType)
-    sections = "\n\n".join(_write_table(title, struct) for title, struct in _walk(top))
     return f"""# Settings
 
 {mark}
@@ -33,7 +31,7 @@ An unknown key, a wrong type or a value out of range stops every command with th
 texts such as `"210 GB"` or `"10 MiB"`. A change holds for what is built from then on: nothing moves between tiers by itself, and no
 container is ever changed.
 
-{sections}
+{_write_tables(Settings)}
 
 ## A new archive
 
@@ -41,6 +39,34 @@ container is ever changed.
 {render_template("My archive", "my_archive").strip()}
 ```
 """
+
+
+def write_mirror_settings_page(mark: str) -> str:
+    """docs/mirror-settings.md: the same for mirror.toml."""
+    return f"""# Settings of a mirror
+
+{mark}
+
+Everything that can be chosen stands in one file, `mirror.toml`, at the top of the mirror; `fonoteca mirror add` writes it with comments
+where there is no mirror yet. A change holds from the next command on; `fonoteca mirror run` reads it when it starts.
+
+An unknown key, a wrong type or a value out of range stops every command with the key and a way out. Sizes are numbers of bytes or
+texts such as `"8 TB"`; rates are sizes a second.
+
+{_write_tables(MirrorSettings)}
+
+## A new mirror
+
+```toml
+{render_mirror_template("My mirror", "8 TB").strip()}
+```
+"""
+
+
+def _write_tables(settings: type) -> str:
+    top = shapes.type_info(settings)
+    assert isinstance(top, shapes.StructType)
+    return "\n\n".join(_write_table(title, struct) for title, struct in _walk(top))
 
 
 def _walk(top: shapes.StructType) -> Iterator[tuple[str, shapes.StructType]]:

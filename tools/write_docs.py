@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from describe_commands import write_commands_page
-from describe_settings import write_settings_page
+from describe_settings import write_mirror_settings_page, write_settings_page
 from fonoteca.catalogue.data_dictionary import dictionary_page
 from fonoteca.ground.errors import FonotecaError
 from fonoteca.ground.findings import FINDING_KINDS
@@ -108,6 +108,10 @@ def _describe_page(page: Path) -> str:
 PAGES: list[tuple[str, Callable[[], str]]] = [
     ("docs/commands.md", lambda: write_commands_page(MARK.format(source="src/fonoteca/cli/commands.py"))),
     ("docs/settings.md", lambda: write_settings_page(MARK.format(source="src/fonoteca/ground/settings.py"))),
+    (
+        "docs/mirror-settings.md",
+        lambda: write_mirror_settings_page(MARK.format(source="src/fonoteca/ground/mirror_settings.py")),
+    ),
     ("docs/formats/data-dictionary.md", lambda: dictionary_page(MARK.format(source="src/fonoteca/catalogue/data_dictionary.toml"))),
     ("docs/errors.md", write_errors_page),
     ("docs/findings.md", write_findings_page),

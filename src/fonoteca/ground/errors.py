@@ -3,13 +3,15 @@
 FonotecaError                    failed                       exit 1
 ├── UsageError                   usage                        exit 2
 │   ├── SettingsError            settings                     exit 2
-│   └── NotAnArchiveError        not-an-archive               exit 2
+│   ├── NotAnArchiveError        not-an-archive               exit 2
+│   └── NotAMirrorError          not-a-mirror                 exit 2
 ├── ArchiveBusyError             archive-busy                 exit 1
 ├── DiskFullError                disk-full                    exit 1
 ├── AccessError                  no-access                    exit 1
 ├── ProgramError                 program                      exit 1
 ├── DatabaseError                database                     exit 1
 ├── NotFoundError                not-found                    exit 1
+├── DownloadError                download                     exit 1
 ├── StoppedError                 stopped                      exit 130
 └── FormatError                  format                       exit 1
     ├── AudioFormatError         audio-format                 exit 1
@@ -64,6 +66,12 @@ class NotAnArchiveError(UsageError):
     code = "not-an-archive"
 
 
+class NotAMirrorError(UsageError):
+    """No mirror.toml here or above."""
+
+    code = "not-a-mirror"
+
+
 class ArchiveBusyError(FonotecaError):
     """Another run is working on the same archive."""
 
@@ -98,6 +106,12 @@ class NotFoundError(FonotecaError):
     """Nothing in the archive answers to that name."""
 
     code = "not-found"
+
+
+class DownloadError(FonotecaError):
+    """A web server cannot be reached, or its answer cannot be used."""
+
+    code = "download"
 
 
 class StoppedError(FonotecaError):

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from fonoteca.ground.errors import NotAnArchiveError, SettingsError, UsageError, translate_os_errors
+from fonoteca.ground.mirror_settings import HealSettings, ProvingSettings, check_proving
 from fonoteca.ground.quantities import parse_bytes
 from fonoteca.ground.things import Tier
 
@@ -131,6 +132,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rights: RightsSettings = RightsSettings()
     signing: SigningSettings = SigningSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
+    proving: ProvingSettings = ProvingSettings()
+    heal: HealSettings = HealSettings()
 
     @property
     def tier_list(self) -> tuple[Tier, ...]:
@@ -220,6 +223,7 @@ def _check(settings: Settings, path: Path) -> None:
         sizes = settings.torrent_bytes, settings.data_bytes, settings.frame_bytes
     except UsageError as error:
         refuse(error.message, error.hint)
+    check_proving(settings.proving, path)
     if sizes[0] < 2_000 or sizes[1] < 1 or not 1_024 <= sizes[2] <= 2**30:
         refuse("a size under [containers] is out of range", "torrent_size from 2 kB, frame_size from 1 KiB to 1 GiB.")
 
