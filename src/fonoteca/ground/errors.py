@@ -9,6 +9,7 @@ FonotecaError                    failed                       exit 1
 ├── DiskFullError                disk-full                    exit 1
 ├── AccessError                  no-access                    exit 1
 ├── ProgramError                 program                      exit 1
+├── ClientError                  client                       exit 1
 ├── DatabaseError                database                     exit 1
 ├── NotFoundError                not-found                    exit 1
 ├── DownloadError                download                     exit 1
@@ -94,6 +95,12 @@ class ProgramError(FonotecaError):
     """An external program is missing, failed or took too long."""
 
     code = "program"
+
+
+class ClientError(FonotecaError):
+    """A BitTorrent client does not answer, or refuses what it is asked."""
+
+    code = "client"
 
 
 class DatabaseError(FonotecaError):
