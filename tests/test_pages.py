@@ -31,6 +31,7 @@ TASKS = (
     "plan-and-build",
     "publish",
     "verify",
+    "restore-an-archive",
     "restore-an-original",
     "read-a-release",
     "search",

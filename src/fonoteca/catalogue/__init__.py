@@ -20,6 +20,7 @@ from fonoteca.catalogue.records import (
     Tombstone,
     TrackRecord,
 )
+from fonoteca.catalogue.restoring import restore_catalogue
 from fonoteca.catalogue.scores import refresh_scores
 from fonoteca.catalogue.selection import Choice, choose_in_tail, choose_tier, is_tail
 from fonoteca.catalogue.tables import MetadataRow, PlaysRow, read_metadata, read_plays
@@ -69,6 +70,7 @@ __all__ = [
     "read_metadata",
     "read_plays",
     "refresh_scores",
+    "restore_catalogue",
     "second_score",
     "track_id_of",
     "write_edition",

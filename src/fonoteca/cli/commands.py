@@ -70,12 +70,19 @@ def init(
     /,
     *,
     name: Annotated[str | None, Parameter(help="What the archive is called; else the folder's name.")] = None,
+    release: Annotated[Path | None, Parameter(name="--from", help="A release folder to make the archive from, where it was lost.")] = None,
+    key: Annotated[Path | None, Parameter(help="The public key to hold that release to (minisign.pub or allowed_signers).")] = None,
+    signing_key: Annotated[Path | None, Parameter(help="The saved secret key of the archive that was lost.")] = None,
     json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> int:
-    """Make an archive: archive.toml with comments, an empty catalogue, a signing key."""
+    """Make an archive: archive.toml with comments, an empty catalogue, a signing key; or all of one again from a release."""
     from fonoteca.workflows.archive import init_archive
 
+    if release is not None:
+        return _restore(release, directory, name, key, signing_key, json, dry_run)
+    if key is not None or signing_key is not None:
+        raise UsageError("--key and --signing-key belong to --from", "Name the release folder with --from.")
     path = init_archive(directory, name, dry_run=dry_run)
     words = f"would make an archive at {path}" if dry_run else (
         f"made {path}\nIts settings: {path / 'archive.toml'}. Keep a copy of its key in a safe: {path / 'signing' / 'release.key'}.\n"
@@ -83,6 +90,20 @@ def init(
     )  # fmt: skip
     emit({"path": storable(str(path)), "is_done": not dry_run}, storable(words), json)
     return 0
+
+
+def _restore(
+    release: Path, directory: Path, name: str | None, key: Path | None, signing_key: Path | None, json: bool, dry_run: bool
+) -> int:
+    from fonoteca.integrity import read_public_key
+    from fonoteca.workflows.restore_archive import restore_archive
+
+    if name is not None or dry_run:
+        raise UsageError("--from takes no --name and no --dry-run", "Its release tells the name; nothing in the release is changed.")
+    trusted = read_public_key(key.read_text("utf-8", "replace")) if key else None
+    report = restore_archive(release, directory, open_progress(), trusted=trusted, signing_key=signing_key)
+    emit_listed(report.verified, "listed", "" if json else show.restored(report), json)
+    return 3 if report.verified.has_damage else 0
 
 
 @app.command(sort_key=2)

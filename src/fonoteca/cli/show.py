@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # only their names: the workflows load decoders, which -h can
     from fonoteca.workflows.lookup import ArchiveStatus
     from fonoteca.workflows.plan_costs import PlanReport
     from fonoteca.workflows.publish import PublishReport
+    from fonoteca.workflows.restore_archive import RestoreReport
     from fonoteca.workflows.verify import VerifyReport
     from fonoteca.workflows.withdraw import WithdrawReport
 
@@ -145,6 +146,21 @@ def verified(report: VerifyReport) -> str:
     lines += findings(report.listed, report.counts)
     lines.append("damage was found" if report.has_damage else "no damage")
     return "\n".join(lines)
+
+
+def restored(report: RestoreReport) -> str:
+    """What `init --from` made again, and how it verified."""
+    lines = [
+        f"made {report.path} from release {report.serial}: {format_count(report.tracks, 'track')} known,"
+        f" {format_count(report.members, 'member')} in {format_count(report.containers, 'container')}",
+    ]
+    if not report.has_settings:
+        lines.append("the release tells no settings: look at archive.toml before you build")
+    if not report.has_key:
+        lines.append(
+            "it has a new key, so mirrors will not take its releases for those of the lost archive: give the saved one by --signing-key"
+        )
+    return "\n".join([*lines, verified(report.verified)])
 
 
 def counted(report: ArchiveStatus) -> str:

@@ -12,7 +12,7 @@ import heapq
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def _make(archive: Archive, containers: list[Container], report: PublishReport, 
     writer = ReleaseWriter(archive, staged, containers, key.public, report.left_out, progress)
     content = writer.write_lists()
     report.torrents, report.replaced = len(writer.torrents.listed), len(writer.replaced())
-    content_sha256 = _content_of(archive, content, containers)
+    content_sha256 = content_digest(content, containers)
     last = archive.ledger.last_release()
     if (
         last
@@ -135,7 +135,8 @@ def count_left_out(archive: Archive) -> Counter[str]:
     return Counter(archive.catalogue.counts_left_out())
 
 
-def _content_of(archive: Archive, content: dict[str, str], containers: list[Container]) -> str:
+def content_digest(content: Mapping[str, str], containers: Iterable[Container]) -> str:
+    """SHA-256 of all that a release holds but for its serial number: `content` gives hashes by path, containers come oldest first."""
     digest = hashlib.sha256()
     for path, sha256 in sorted(content.items()):
         digest.update(checksum_line(sha256, path))

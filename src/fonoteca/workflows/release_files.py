@@ -16,6 +16,7 @@ from fonoteca.integrity import RELEASE_NAMESPACE, Container, PublicKey
 from fonoteca.torrents import write_feed, write_torrents_json
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.bulk_edition import write_release_edition
+from fonoteca.workflows.published_settings import settings_to_tell
 from fonoteca.workflows.release_docs import release_documents
 from fonoteca.workflows.release_pages import ReleaseFacts, render_index, render_readme
 from fonoteca.workflows.release_torrents import ReleaseTorrents
@@ -77,6 +78,7 @@ class ReleaseWriter:
             "key": self.key.fingerprint,
             "checksums_of_release_before": last_checksums,
             "counts": {"tracks": facts.tracks, "files": facts.files, "bytes": facts.bytes, "torrents": facts.torrents},
+            "settings": settings_to_tell(self.archive.settings),
             "left_out": dict(sorted(self.left_out.items())),
             "replaced": [{"name": name, "reason": reason} for name, reason in self.replaced()],
             "lists": lists,

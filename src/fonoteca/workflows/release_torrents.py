@@ -25,13 +25,18 @@ from fonoteca.workflows.torrent_settings import torrent_options
 WRITTEN_AS = 1  # raised where the same options would give other bytes than before
 
 
+def options_digest(options: TorrentOptions) -> str:
+    """SHA-256 of all that decides how a torrent is written but its container."""
+    return hashlib.sha256(msgspec.json.encode((WRITTEN_AS, options))).hexdigest()
+
+
 class ReleaseTorrents:
     """Puts the torrents of `containers` into staged/torrents; `listed` are those that the release holds."""
 
     def __init__(self, archive: Archive, staged: Path) -> None:
         self.archive, self.staged = archive, staged
         self.options = torrent_options(archive.settings)
-        self.options_sha256 = hashlib.sha256(msgspec.json.encode((WRITTEN_AS, self.options))).hexdigest()
+        self.options_sha256 = options_digest(self.options)
         self.listed: list[PublishedTorrent] = []
 
     def add(self, container: Container) -> None:
