@@ -14,6 +14,16 @@ from fonoteca.cli import show
 from fonoteca.cli.budget import NO_BUDGET, BudgetOptions, plan_for_budget
 from fonoteca.cli.output import emit, emit_listed, storable
 from fonoteca.cli.progress_bar import open_progress
+from fonoteca.cli.proving import (
+    DaysOption,
+    ForeverOption,
+    HoursOption,
+    RateOption,
+    ReportOption,
+    ScheduleOption,
+    refuse_without_schedule,
+    verify_on_schedule,
+)
 from fonoteca.ground.errors import UsageError
 from fonoteca.ground.settings import find_archive
 
@@ -195,13 +205,24 @@ def verify(
     *,
     key: Annotated[Path | None, Parameter(help="The public key to hold a release to (minisign.pub or allowed_signers).")] = None,
     serial: Annotated[int | None, Parameter(help="The highest serial number seen so far; an older release is a finding.")] = None,
+    schedule: ScheduleOption = False,
+    days: DaysOption = None,
+    rate: RateOption = None,
+    hours: HoursOption = None,
+    report: ReportOption = None,
+    forever: ForeverOption = False,
+    mirror: Annotated[Path | None, Parameter(name="--mirror", help="The mirror to prove.")] = None,
     archive: ArchiveOption = None,
     json: JsonOption = False,
 ) -> int:
     """Read every byte and prove it; findings and exit status 3 where it cannot."""
-    report = _verify(path if path is not None else archive, key, serial)
-    emit_listed(report, "listed", "" if json else show.verified(report), json)
-    return 3 if report.has_damage else 0
+    path = next((given for given in (path, mirror, archive) if given is not None), None)
+    if schedule:
+        return verify_on_schedule(path, days=days, rate=rate, hours=hours, report_file=report, forever=forever, json=json)
+    refuse_without_schedule(days=days, rate=rate, hours=hours, report=report, forever=forever)
+    found = _verify(path, key, serial)
+    emit_listed(found, "listed", "" if json else show.verified(found), json)
+    return 3 if found.has_damage else 0
 
 
 def _verify(path: Path | None, key: Path | None, serial: int | None) -> Any:

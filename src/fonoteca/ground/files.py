@@ -81,9 +81,9 @@ def reflink_or_copy(source: Path, target: Path, *, is_ours: bool = True) -> None
 
 
 @contextmanager
-def lock_folder(folder: Path, purpose: str) -> Iterator[None]:
-    """Hold `folder` for one writer; a second one gets ArchiveBusyError with who holds it."""
-    path = folder / ".lock"
+def lock_folder(folder: Path, purpose: str, name: str = ".lock") -> Iterator[None]:
+    """Hold `folder` for one writer; a second one gets ArchiveBusyError with who holds it. Work of another `name` goes on beside it."""
+    path = folder / name
     with translate_os_errors(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

@@ -11,6 +11,7 @@ import apsw
 
 from fonoteca.ground.database import close_database, open_database
 from fonoteca.ground.findings import Finding
+from fonoteca.integrity.ledger_proofs import ProofLedger
 from fonoteca.integrity.ledger_releases import ReleaseLedger
 from fonoteca.integrity.ledger_rows import (
     Container,
@@ -28,7 +29,7 @@ from fonoteca.integrity.ledger_rows import (
 from fonoteca.integrity.ledger_schema import APPLICATION_ID, MIGRATIONS
 
 
-class Ledger(ReleaseLedger):
+class Ledger(ReleaseLedger, ProofLedger):
     """ledger.sqlite3. One writer; put_* replace what was known of the same key; nothing is committed outside `transaction`."""
 
     def __init__(self, connection: apsw.Connection, path: Path) -> None:

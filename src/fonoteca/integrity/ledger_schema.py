@@ -164,4 +164,25 @@ CREATE TABLE tops (path BLOB PRIMARY KEY) STRICT, WITHOUT ROWID; -- folders that
     """
 ALTER TABLE sources ADD COLUMN picture_bytes INTEGER NOT NULL DEFAULT 0; -- of `size`: what its pictures take, as they are embedded
 """,
+    """
+CREATE INDEX members_by_proof ON members (proved_at);
+CREATE TABLE proofs (                  -- of what is neither member nor metadata file
+    name TEXT PRIMARY KEY,             -- path below the archive: originals/, pictures/, release/ but for its containers, databases
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,              -- '' for a database, which is proved by its own check
+    track TEXT,
+    proved_at INTEGER NOT NULL         -- Unix seconds of the last read that found it good, 0 never
+) STRICT;
+CREATE INDEX proofs_by_proof ON proofs (proved_at);
+CREATE TABLE mends (
+    mend INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,                -- path below the archive
+    began_at INTEGER NOT NULL,
+    ended_at INTEGER,                  -- NULL: it was stopped
+    rung TEXT NOT NULL,
+    result TEXT NOT NULL,              -- tried, mended, failed
+    fact TEXT NOT NULL
+) STRICT;
+CREATE INDEX mends_by_name ON mends (name);
+""",
 )

@@ -22,6 +22,7 @@ PROVED_A_TRANSACTION = 1_000
 
 def verify_archive_at(path: Path, progress: Progress) -> VerifyReport:
     """Prove the archive at `path`, also where it lies on a medium that cannot be written to, or its databases are damaged."""
+    path = Path(os.path.abspath(path))  # what stands in the ledger is found again from anywhere
     is_recorded = os.access(path, os.W_OK)
     try:
         with open_archive(path, "verify", read_only=not is_recorded) as archive:
@@ -144,11 +145,11 @@ def _verify_own_release(archive: Archive, containers: list[Container], report: V
                 proved.add(name)
     last = archive.ledger.last_release()
     serial = last.serial if last and last.state == "done" else None
-    trusted = _own_key(archive, report)
+    trusted = own_key(archive, report)
     report.include(verify_release(archive.release, progress, trusted=trusted, last_serial=serial, already=frozenset(proved)))
 
 
-def _own_key(archive: Archive, report: VerifyReport) -> PublicKey | None:
+def own_key(archive: Archive, report: VerifyReport) -> PublicKey | None:
     """The archive's own key; None where it lies in a safe: the release is then held to the public key that it brings."""
     if not archive.key_file.exists():
         return None

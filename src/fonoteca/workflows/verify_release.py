@@ -27,6 +27,7 @@ from fonoteca.integrity import (
     verify_file,
 )
 from fonoteca.torrents import read_torrent
+from fonoteca.workflows.roster_files import ROSTER_FILES, check_roster
 from fonoteca.workflows.verify import VerifyReport
 
 SIGNATURES = ("SHA256SUMS", "SHA256SUMS.minisig", "SHA256SUMS.sig", "release.json.minisig", "release.json.sig")
@@ -45,7 +46,7 @@ def verify_release(
     `already` names parts of containers/ that were proved just now under other names (links to the same bytes).
     """
     report = VerifyReport(what="release", path=str(folder))
-    _check_signatures(folder, report, trusted, last_serial)
+    check_signatures(folder, report, trusted, last_serial)
     sums = folder / "SHA256SUMS"
     if not sums.is_file():
         report.take(Finding("missing", str(sums), "there is no SHA256SUMS, so nothing can be proved"))
@@ -53,7 +54,7 @@ def verify_release(
     progress.start("verifying", _total_bytes(folder), "bytes")
     torrents = _Torrents(folder, report)
     with PathSet() as known:
-        for name in SIGNATURES:
+        for name in (*SIGNATURES, *ROSTER_FILES):
             known.add(name)
         for outcome in prove_files(_expected(folder, sums, report, known, already), threads=count_cores(), on_bytes=progress.advance):
             if isinstance(outcome, Finding):
@@ -67,7 +68,8 @@ def verify_release(
     return report
 
 
-def _check_signatures(folder: Path, report: VerifyReport, trusted: PublicKey | None, last_serial: int | None) -> None:
+def check_signatures(folder: Path, report: VerifyReport, trusted: PublicKey | None, last_serial: int | None) -> None:
+    """Hold the signed files of a release to `trusted`, else to the key that it brings; tell what does not fit."""
     try:
         key = trusted or read_public_key((folder / "minisign.pub").read_text("utf-8", "replace"))
         if trusted is not None:
@@ -80,6 +82,8 @@ def _check_signatures(folder: Path, report: VerifyReport, trusted: PublicKey | N
         whose = (
             "the key it is held to" if trusted else "the key it brings; compare its fingerprint with what the publisher tells you elsewhere"
         )
+        for finding in check_roster(folder, key):
+            report.take(finding)
         report.facts.append(f"release {serials['release.json']}, signed by {key.fingerprint} ({whose})")
     except FonotecaError as error:
         report.take(Finding("bad-signature", str(folder), error.message))
