@@ -87,6 +87,10 @@ class AnnounceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operator: Annotated[str, Meta(max_length=200, description="Who runs it; two mirrors of one operator count as one copy.")] = ""
     url: Annotated[str, Meta(description="Where the folder `held` can be reached over HTTP; empty: not at all.")] = ""
     publish_to: Annotated[str, Meta(description="A folder to put the signed announcement into, say that of a web server.")] = ""
+    others: Annotated[
+        tuple[str, ...],
+        Meta(description="Other mirrors to count besides those on the publisher's roster, each `KEY PLACE-OF-ITS-ANNOUNCEMENT OPERATOR`."),
+    ] = ()
     every_days: Annotated[float, Meta(gt=0, description="It is made again after so many days; a silent one expires.")] = 7.0
 
 

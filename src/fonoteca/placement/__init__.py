@@ -1,5 +1,15 @@
 """The placement room: who holds what. Decisions from roster, census and budget alone; nothing here reads or fetches."""
 
+from fonoteca.placement.announcements import (
+    ANNOUNCEMENT_FILE,
+    ANNOUNCEMENT_NAMESPACE,
+    LARGEST_ANNOUNCEMENT_BYTES,
+    Announcement,
+    Receipt,
+    expires_at,
+    read_announcement,
+    write_announcement,
+)
 from fonoteca.placement.census import (
     ARRIVES_WITHIN_DAYS,
     EMPTY_CENSUS,
@@ -9,9 +19,11 @@ from fonoteca.placement.census import (
     Copy,
     Standing,
 )
+from fonoteca.placement.census_merging import Scraped, merge_census
 from fonoteca.placement.choice import REASONS, Choice, Line, choose
 from fonoteca.placement.facts import ContainerFacts, Party
 from fonoteca.placement.roster import (
+    LARGEST_ROSTER_BYTES,
     ROSTER_FILE,
     ROSTER_NAMESPACE,
     Roster,
@@ -23,25 +35,36 @@ from fonoteca.placement.roster import (
 )
 
 __all__ = [
+    "ANNOUNCEMENT_FILE",
+    "ANNOUNCEMENT_NAMESPACE",
     "ARRIVES_WITHIN_DAYS",
     "EMPTY_CENSUS",
+    "LARGEST_ANNOUNCEMENT_BYTES",
+    "LARGEST_ROSTER_BYTES",
     "PROOF_LASTS_DAYS",
     "REASONS",
     "ROSTER_FILE",
     "ROSTER_NAMESPACE",
     "Announced",
+    "Announcement",
     "Census",
     "Choice",
     "ContainerFacts",
     "Copy",
     "Line",
     "Party",
+    "Receipt",
     "Roster",
     "RosterMirror",
+    "Scraped",
     "Standing",
     "add_mirror",
     "choose",
+    "expires_at",
+    "merge_census",
+    "read_announcement",
     "read_roster",
     "remove_mirror",
+    "write_announcement",
     "write_roster",
 ]

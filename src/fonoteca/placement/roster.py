@@ -23,13 +23,14 @@ LARGEST_PLEDGE = 10**18
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]{1,100}")
 _KEY = re.compile(r"[A-Za-z0-9+/]{56}")
-_URL = re.compile(r"https?://[\x21-\x7e]{1,2000}")
+_PLACE = re.compile(r"(https?:/)?/[^\x00-\x1f\x7f-\x9f]{1,2000}")
 
 
 class RosterMirror(msgspec.Struct, frozen=True, kw_only=True):
-    """One mirror. `key`: its public key as minisign takes it; `pledge` in bytes; `since`: Unix seconds at which it joined.
+    """One mirror. `key`: its public key as minisign takes it; `pledge` in bytes; `since` and `left`: Unix seconds at which it joined, left.
 
-    `url`: where it is reached over HTTP, empty: only as a torrent peer; `announcement`: where its announcement is, empty: below `url`.
+    `url`: where it is reached over HTTP (or an absolute path on machines that share a disk), empty: only as a torrent peer;
+    `announcement`: where its announcement.json is, empty: in the folder `url`.
     """
 
     name: str
@@ -149,8 +150,8 @@ def _fault_of(one: RosterMirror) -> str | None:
         return "the key is no public key as minisign shows it"
     if not 0 <= one.pledge <= LARGEST_PLEDGE or one.since < 0:
         return f"a pledge of {one.pledge} bytes"
-    if any(url and not _URL.fullmatch(url) for url in (one.url, one.announcement)):
-        return "an address that is not http:// or https://"
+    if any(place and not _PLACE.fullmatch(place) for place in (one.url, one.announcement)):
+        return "a place that is no http or https address and no absolute path"
     return None
 
 

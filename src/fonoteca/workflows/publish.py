@@ -25,6 +25,8 @@ from fonoteca.integrity import Checksum, Container, checksum_line, load_key, sig
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.release_files import ReleaseWriter
 from fonoteca.workflows.rights_policy import refresh_rights_table
+from fonoteca.workflows.roster import sign_roster_again
+from fonoteca.workflows.roster_files import ROSTER_FILES
 
 CHECKSUMS = "SHA256SUMS"
 SIGNED = (CHECKSUMS, "release.json")
@@ -60,7 +62,9 @@ def publish(archive: Archive, progress: Progress, *, dry_run: bool = False) -> P
     if dry_run:
         return report
     with translate_os_errors(archive.release), _on_one_file_system(archive):
-        return _make(archive, containers, report, progress)
+        report = _make(archive, containers, report, progress)
+        sign_roster_again(archive)
+        return report
 
 
 @contextmanager
@@ -235,7 +239,7 @@ def _remove_unlisted(archive: Archive, listed: set[str], containers: list[Contai
     for path in (archive.release / "containers").iterdir():
         if path.name not in names:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    kept = listed | {name + ending for name in SIGNED for ending in ("", ".sig", ".minisig")}
+    kept = listed | {name + ending for name in SIGNED for ending in ("", ".sig", ".minisig")} | {*ROSTER_FILES}
     others = [path for path in archive.release.iterdir() if path.name != "containers"]
     for path in [*others, *(below for folder in others if folder.is_dir() for below in folder.rglob("*"))]:
         relative = str(path.relative_to(archive.release))
