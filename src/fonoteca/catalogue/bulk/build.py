@@ -18,7 +18,7 @@ from fonoteca.catalogue.bulk.finishing import WRITER_VERSION as WRITER_VERSION
 from fonoteca.catalogue.bulk.finishing import Finish, about
 from fonoteca.catalogue.bulk.hoisting import Hoisting
 from fonoteca.catalogue.bulk.observers import Observers
-from fonoteca.catalogue.bulk.pouring import Pourer
+from fonoteca.catalogue.bulk.pouring import Pourer, Room
 from fonoteca.catalogue.bulk.ranks import Ranked, packed_ids, rank_by_name, rank_by_popularity, read_ids, refuse_twin_ids
 from fonoteca.catalogue.bulk.sinks import SinkName, open_sink
 from fonoteca.catalogue.bulk.staging import StagedTable, open_staging
@@ -35,10 +35,17 @@ DEFAULT_MEMORY_BYTES = 12 << 30
 BYTES_PER_TRACK = 30
 """What ranking keeps in memory for each track: its id's beginning, album, place, popularity and rank, twice where it is sorted."""
 _FIXED_BYTES = 1 << 30
-_SMALLEST_PARTITION, _LARGEST_PARTITION = 1 << 16, 1 << 19  # rows that a processor's cache nearly holds
+_SMALLEST_PARTITION, _LARGEST_PARTITION = 1 << 16, 1 << 17  # rows that a processor's cache nearly holds
+_MOST_KEPT_BYTES = 2 << 30
+"""Of a table that is put in order, so much waits in memory; the rest in the scratch folder."""
 _BYTES_PER_ROW = 600
 """Of a row of a partition, its texts and all copies of it that are under way at a time."""
 _BY_NAME = ("genres", "labels", "rights", "pictures", "containers", "file_kinds")
+_FIRST = (
+    *_BY_NAME, "artist_aliases", "artists", "artist_genres", "tombstones",
+    "further_album_artists", "albums", "further_isrcs", "further_track_artists", "tracks",
+)  # fmt: skip
+"""Names before what they name."""
 _SCRATCH = ".fonoteca-build"
 
 
@@ -112,7 +119,7 @@ class _Build:
         spare = memory_bytes - _FIXED_BYTES - tables["tracks"].rows * 4
         rows = min(_LARGEST_PARTITION, max(_SMALLEST_PARTITION, spare // 2 // _BYTES_PER_ROW))
         self._sink = open_sink(sink, partial, jobs)
-        self._pourer = Pourer(self._sink, self._ranked, scratch, rows, jobs, progress, compress=True)
+        self._pourer = Pourer(self._sink, self._ranked, scratch, Room(rows, min(_MOST_KEPT_BYTES, spare // 4)), jobs, progress)
 
     def run(self, title: str, date: str) -> EditionCounts:
         """Gives the counts; the file's size is not yet known."""
@@ -179,19 +186,11 @@ class _Build:
         refuse_twin_ids(table, sorted(read_ids(table, found).values()))
 
     def _pour(self, observers: Observers) -> dict[str, int]:
-        tables, pour, rows = self._tables, self._pourer.pour, dict[str, int]()
-        for name in (*_BY_NAME, "artist_aliases", "artists", "artist_genres", "tombstones"):
-            rows[name] = pour(tables[name], taps=observers.taps(name))
-        for name in ("further_album_artists", "albums", "further_isrcs", "further_track_artists"):
-            change = self._lift if name == "albums" else None
-            rows[name] = pour(tables[name], change=change, taps=observers.taps(name))
-        partitions = self._pourer.scatter(tables["tracks"])
-        change = self._lower
-        rows["tracks"] = self._pourer.write(
-            tables["tracks"], partitions, change=change, taps=observers.taps("tracks"), twins=self._refuse_twins
-        )
-        observers.names_are_joined()
-        for name in tables:
-            if name not in rows:
-                rows[name] = pour(tables[name], taps=observers.taps(name))
+        tables, rows = self._tables, dict[str, int]()
+        changes = {"albums": self._lift, "tracks": self._lower}
+        for name in (*_FIRST, *(name for name in tables if name not in _FIRST)):
+            twins = self._refuse_twins if name == "tracks" else None
+            rows[name] = self._pourer.pour(tables[name], change=changes.get(name), seer=observers.of(name), twins=twins)
+            if name == "tracks":
+                observers.names_are_joined()
         return rows

@@ -16,7 +16,8 @@ PACKED_CHARACTERS = 10
 """So many characters of an id, six bits each, make its packed form; binary order is kept."""
 
 _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_CHARACTERS = np.frombuffer(_ALPHABET + b"??", np.uint8)
+CHARACTERS = np.frombuffer(_ALPHABET + b"??", np.uint8)
+"""The sign of each six bits."""
 _SIX_BITS = np.full(256, 255, np.uint8)
 _SIX_BITS[np.frombuffer(_ALPHABET, np.uint8)] = np.arange(62)
 
@@ -80,7 +81,7 @@ def _unpack(packed: Array, length: int, characters: Array, texts: Array) -> None
 def unpack_ids(packed: Array, length: int) -> pa.Array:
     """Texts of `length` characters from as many times six bits."""
     texts = np.empty(len(packed) * length, np.uint8)
-    _unpack(packed, length, _CHARACTERS, texts)
+    _unpack(packed, length, CHARACTERS, texts)
     offsets = np.arange(0, (len(packed) + 1) * length, length, dtype=np.int32)
     return pa.StringArray.from_buffers(len(packed), pa.py_buffer(offsets), pa.py_buffer(texts))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,21 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fonoteca.catalogue.bulk.columns import numbers_of
+from fonoteca.catalogue.bulk.pouring import UNSEEN, Seer
 from fonoteca.catalogue.bulk.search_feed import FurtherNames, NameList, TextStore, join_texts
 from fonoteca.catalogue.schema import STATES
 from fonoteca.catalogue.statistics_counter import StatisticsCounter
 
 Array = NDArray[Any]
-Tap = Callable[[pa.RecordBatch], None]
 _COUNTED = ("popularity", "duration_ms", "explicit", "isrc_number", "state", "rights", "plays", "album", "label")
+_SEEN = {
+    "artist_aliases": ("artist", "alias"), "artists": ("artist", "name", "sort_name"), "artist_genres": ("genre",),
+    "further_album_artists": ("album", "artist"), "albums": ("album", "title", "artist", "date", "label"), "rights": ("may_publish",),
+    "further_isrcs": ("isrc_number",), "further_track_artists": ("track", "artist", "credited_as"),
+    "tracks": ("track", "id", "title", "artist", "credited_as", *_COUNTED), "files": ("track", "kind", "size"),
+    "track_genres": ("track", "genre"), "tombstones": ("track_id",),
+}  # fmt: skip
+"""The columns that are looked at."""
 
 
 class Observers:
@@ -35,10 +42,9 @@ class Observers:
         self.publishable = 0
         self._may_publish, self._buried = np.zeros(1, bool), pa.array([], pa.string())
 
-    def taps(self, name: str) -> list[Tap]:
+    def of(self, name: str) -> Seer:
         """What sees the rows of this table."""
-        tap = getattr(self, f"_see_{name}", None)
-        return [tap] if tap is not None else []
+        return Seer(_SEEN[name], getattr(self, f"_see_{name}")) if name in _SEEN else UNSEEN
 
     def names_are_joined(self) -> None:
         """No more texts come."""
@@ -100,10 +106,10 @@ class Observers:
     def _see_track_genres(self, batch: pa.RecordBatch) -> None:
         self.statistics.add_track_genres({name: numbers_of(batch.column(name))[0] for name in ("track", "genre")})
 
-    def see_index(self, name: str, batch: pa.RecordBatch) -> None:
-        """The next entries of an index."""
+    def see_index(self, name: str, numbers: Array) -> None:
+        """The keys of the next entries of an index."""
         if name == "tracks_by_isrc":
-            self.statistics.add_isrcs(numbers_of(batch.column(0))[0])
+            self.statistics.add_isrcs(numbers)
 
 
 def _first(batch: pa.RecordBatch) -> int:

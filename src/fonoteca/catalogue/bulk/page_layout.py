@@ -11,7 +11,7 @@ from typing import Any
 
 from numba import njit
 
-from fonoteca.catalogue.bulk.page_memory import copy_part
+from fonoteca.catalogue.bulk.page_memory import copy_bytes, copy_part
 from fonoteca.catalogue.bulk.page_records import put_varint, varint_length, write_records
 
 # What the state of a layout holds: one int64 each.
@@ -207,6 +207,40 @@ def fill(
     out: Any,
 ) -> None:
     """Write the cells of the rows first..end that `lay_out` has placed, then the heads of the leaves it closed."""
+    _put_prefixes(first, end, headers, bodies, keys, cells, pointers, page_size, out)
+    write_records(columns, row + first, kinds[:, first:end], headers[first:end], places[first:end], out)
+    _close(headers, bodies, keys, places, long_rows, leaves, base, page_size, lock_page, out)
+
+
+@njit(nogil=True, cache=True)
+def fill_packed(
+    addresses: Any,
+    first: int,
+    end: int,
+    lengths: Any,
+    bodies: Any,
+    keys: Any,
+    cells: Any,
+    places: Any,
+    pointers: Any,
+    long_rows: Any,
+    leaves: Any,
+    base: int,
+    page_size: int,
+    lock_page: int,
+    out: Any,
+) -> None:
+    """As `fill`, for records that are made already: `lengths` bytes at `addresses`; bodies: zeros."""
+    _put_prefixes(first, end, lengths, bodies, keys, cells, pointers, page_size, out)
+    target = out.ctypes.data
+    for i in range(first, end):
+        copy_bytes(target + places[i], addresses[i], lengths[i])
+    _close(lengths, bodies, keys, places, long_rows, leaves, base, page_size, lock_page, out)
+
+
+@njit(nogil=True, cache=True)
+def _put_prefixes(first: int, end: int, headers: Any, bodies: Any, keys: Any, cells: Any, pointers: Any, page_size: int, out: Any) -> None:
+    """Payload size and row number at the head of each cell, and its place among the pointers of the page."""
     is_index = len(keys) == 0
     for i in range(first, end):
         at = put_varint(out, cells[i], headers[i] + bodies[i])
@@ -217,7 +251,13 @@ def fill(
         if pointers[i] >= 0:
             offset = cells[i] & (page_size - 1)
             out[pointers[i]], out[pointers[i] + 1] = offset >> 8, offset & 255
-    write_records(columns, row + first, kinds[:, first:end], headers[first:end], places[first:end], out)
+
+
+@njit(nogil=True, cache=True)
+def _close(
+    headers: Any, bodies: Any, keys: Any, places: Any, long_rows: Any, leaves: Any, base: int, page_size: int, lock_page: int, out: Any
+) -> None:
+    """Chains of overflow pages, and the heads of the leaves that are full."""
     for long_row in long_rows:
         i = long_row[ROW]
         _spread_long(long_row, headers[i] + bodies[i], places[i], base, page_size, lock_page, out)
@@ -225,4 +265,4 @@ def fill(
         at = leaf[SLOT] * page_size
         if leaf[COPY_FROM] >= 0:
             copy_part(out, at, out, leaf[COPY_FROM] * page_size, page_size)
-        put_head(out, at, 10 if is_index else 13, leaf[COUNT], leaf[CONTENT])
+        put_head(out, at, 10 if len(keys) == 0 else 13, leaf[COUNT], leaf[CONTENT])

@@ -85,7 +85,8 @@ def put_varint(out: Any, at: int, value: int) -> int:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _integer_type(value: int) -> int:
+def integer_type(value: int) -> int:
+    """The serial type of a whole number."""
     size = value ^ (value >> 63)
     kind = 1 + (size > 127) + (size > 32767) + (size > 8388607) + (size > 2147483647) + (size > _SIX_BYTES)
     return 8 + value if size <= 1 and value >= 0 else kind
@@ -96,7 +97,7 @@ def _measure_integers(kind: int, column: Any, first: int, kinds: Any, wide: Any)
     count = len(kinds)
     widen(kind, column[VALUES], first + column[SHIFT], count, wide)
     for i in range(count):
-        kinds[i] = _integer_type(wide[i])
+        kinds[i] = integer_type(wide[i])
 
 
 @njit(nogil=True, cache=True)
@@ -109,7 +110,7 @@ def _measure_reals(kind: int, column: Any, first: int, kinds: Any) -> None:
             continue
         kinds[i] = 7
         if kind == REAL and -_SIX_BYTES - 1 <= value <= _SIX_BYTES and value == np.floor(value):
-            kinds[i] = _integer_type(np.int64(value))
+            kinds[i] = integer_type(np.int64(value))
 
 
 @njit(nogil=True, cache=True)

@@ -15,6 +15,7 @@ from fonoteca.catalogue.bulk import page_layout as layout
 from fonoteca.catalogue.bulk.page_columns import ColumnsOfBatch, order_of_arrays, trimmed_from
 from fonoteca.catalogue.bulk.page_interior import gather
 from fonoteca.catalogue.bulk.page_order import first_disorder
+from fonoteca.catalogue.bulk.page_packing import PackedRows, check_length
 from fonoteca.catalogue.bulk.page_records import measure
 from fonoteca.catalogue.bulk.page_schema import Tree
 from fonoteca.catalogue.bulk.page_top import PageSink, finish_tree, split_last_leaf, varints
@@ -24,9 +25,16 @@ _ROWS = 8_192  # measured and laid out at once
 _BLOCK_BYTES = 1 << 20  # stays in the processor's cache until it is written
 _SPARE_BYTES = 1 << 18
 _UNDER_WAY = 3  # pieces of work that wait for the writing thread
-_LARGEST_RECORD = 1_000_000_000  # SQLITE_MAX_LENGTH of the usual builds
 
 Array = Any
+
+
+def _fill_columns(columns: ColumnsOfBatch, row: int, kinds: Array, first: int, end: int, *placed: Any) -> None:
+    layout.fill(columns.described[: columns.stored], row, first, end, kinds, *placed)
+
+
+def _fill_packed(rows: PackedRows, first: int, end: int, *placed: Any) -> None:
+    layout.fill_packed(rows.addresses, first, end, *placed)
 
 
 class _Block:
@@ -89,13 +97,15 @@ class TreeWriter:
     def _row_numbers(self, given: Any, rows: int) -> Array:
         if self.tree.is_index:
             return np.empty(0, np.int64)
-        last = int(self._state[layout.LAST_KEY])
         if given is None:
             start = self.rows + 1
             return np.arange(start, start + rows, dtype=np.int64)
         if given.null_count:
             raise DatabaseError(f"table {self.tree.name}: a row has no number")
-        keys: Array = np.require(given.cast(pa.int64()).to_numpy(zero_copy_only=False), requirements=["C", "W"])  # one type to compile for
+        return self._ascending(np.require(given.cast(pa.int64()).to_numpy(zero_copy_only=False), requirements=["C", "W"]))
+
+    def _ascending(self, keys: Array) -> Array:
+        last = int(self._state[layout.LAST_KEY])
         wrong = np.flatnonzero(keys[1:] <= keys[:-1])
         if len(wrong) or (self.rows and keys[0] <= last):
             place = int(wrong[0]) + 1 if len(wrong) else 0
@@ -118,13 +128,27 @@ class TreeWriter:
         what = f"{'table' if self.tree.is_table else 'index'} {self.tree.name}"
         raise DatabaseError(f"{what}: row {row} (counted from 0) does not ascend over the row before it, or repeats a unique key")
 
+    def add_packed(self, rows: PackedRows) -> None:
+        """Append rows whose records are made; in a table their numbers must ascend, of an index the caller knows that its keys do."""
+        keys = np.empty(0, np.int64)
+        if not self.tree.is_index:
+            keys = self._ascending(rows.numbers)
+        for first in range(0, len(rows), _ROWS):
+            part = rows.part(first, first + _ROWS)
+            check_length(self.tree, int(part.lengths.max(initial=0)))
+            self._place(part.lengths, np.zeros(len(part), np.int64), keys[first : first + _ROWS], partial(_fill_packed, part))
+        self.rows += len(rows)
+
     def _add_rows(self, columns: ColumnsOfBatch, row: int, count: int, keys: Array) -> None:
         kinds = np.empty((columns.stored, count), np.uint8)
-        headers, bodies, cells, places, pointers = (np.empty(count, np.int64) for _ in range(5))
-        longest = measure(columns.described[: columns.stored], row, self._fixed, kinds, headers, bodies)
-        if longest > _LARGEST_RECORD:
-            raise DatabaseError(f"{self.tree.name}: a record of {longest:,} bytes, more than SQLite reads")
-        state, done = self._state, 0
+        headers, bodies = np.empty(count, np.int64), np.empty(count, np.int64)
+        check_length(self.tree, measure(columns.described[: columns.stored], row, self._fixed, kinds, headers, bodies))
+        self._place(headers, bodies, keys, partial(_fill_columns, columns, row, kinds))
+
+    def _place(self, headers: Array, bodies: Array, keys: Array, fill: Callable[..., None]) -> None:
+        """Give every row its place, and let `fill` write those of one block after another."""
+        count, state, done = len(headers), self._state, 0
+        cells, places, pointers = (np.empty(count, np.int64) for _ in range(3))
         while done < count:
             leaves = np.empty((count - done + 1, 6), np.int64)
             long_rows = np.empty((count - done, 4), np.int64)
@@ -137,15 +161,14 @@ class TreeWriter:
             long_placed = long_rows[: state[layout.LONG]].copy()
             if end > done:
                 self._note(closed, climbing)
-                measured = (columns, row, done, end, kinds, headers, bodies, keys, cells, places, pointers)
-                self._do(partial(self._fill, measured, (long_placed, closed), climbing, base, out))
+                placed = (done, end, headers, bodies, keys, cells, places, pointers, long_placed, closed, base)
+                self._do(partial(self._fill, partial(fill, *placed, self._size, self._sink.lock_page, out), climbing, out))
             if end < count:
                 self._next_block(int(headers[end] + bodies[end]))
             done = end
 
-    def _fill(self, measured: Any, placed: Any, climbing: Array, base: int, out: Array) -> None:
-        columns, *rest = measured
-        layout.fill(columns.described[: columns.stored], *rest, *placed, base, self._size, self._sink.lock_page, out)
+    def _fill(self, fill: Callable[[], None], climbing: Array, out: Array) -> None:
+        fill()
         if len(climbing):
             starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(climbing[:, 1])])
             keys = np.empty(int(starts[-1]), np.uint8)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from fonoteca.catalogue.bulk.page_packing import PackedRows
 from fonoteca.catalogue.bulk.page_schema import Tree, read_trees
 from fonoteca.catalogue.bulk.page_tree import TreeWriter
 from fonoteca.ground.errors import DatabaseError, translate_os_errors
@@ -112,6 +113,14 @@ class PageFile:
             raise DatabaseError(f"{name} in {self.path} is a table, not an index")
         return self._write(tree, batches)
 
+    def fill(self, name: str, rows: Iterable[Any]) -> int:
+        """Fill a table or an index from batches as above, or from records that are made already (PackedRows); the number of rows."""
+        return self._write(self._tree(name), rows)
+
+    def tree_of(self, name: str) -> Tree:
+        """What the records of a table are made of."""
+        return self.trees[name]
+
     def _tree(self, name: str) -> Tree:
         if name not in self.trees:
             raise DatabaseError(f"{self.path} has no table or index {name}")
@@ -125,7 +134,10 @@ class PageFile:
         writer = TreeWriter(tree, self, self._thread)
         try:
             for batch in batches:
-                writer.add(batch)
+                if isinstance(batch, PackedRows):
+                    writer.add_packed(batch)
+                else:
+                    writer.add(batch)
             root = writer.finish()
         except BaseException:
             writer.abandon()

@@ -19,8 +19,8 @@ Array = NDArray[Any]
 
 
 @numba.njit(nogil=True, cache=True)
-def _order_by(numbers: Array, first: int, divisor: int, counts: Array, order: Array) -> None:
-    """A stable counting sort; `counts` has one place more than there are groups and ends as the groups' starts."""
+def order_by(numbers: Array, first: int, divisor: int, counts: Array, order: Array) -> None:
+    """The rows in stable order of (number - first) // divisor; `counts`, zeros, has one place more than groups and ends as their starts."""
     for row in range(len(numbers)):
         counts[(numbers[row] - first) // divisor + 1] += 1
     for group in range(1, len(counts)):
@@ -39,22 +39,23 @@ class Partitions:
     numbers make one partition, a file of the scratch folder that is removed as soon as it was read.
     """
 
-    def __init__(self, name: str, schema: pa.Schema, numbers: int, scratch: Path, rows_at_once: int, compress: bool = False) -> None:
+    def __init__(self, name: str, schema: pa.Schema, numbers: int, scratch: Path, rows_at_once: int) -> None:
         self._schema, self._width = schema, rows_at_once
         self._count = max(1, -(-numbers // rows_at_once))
         self._paths = [scratch / f"{name}.{place:05}.arrows" for place in range(self._count)]
         self._kept: list[pa.RecordBatch] = []
-        options = pa.ipc.IpcWriteOptions(compression="lz4" if compress else None, use_threads=False)
+        options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
         self._files = [pa.OSFile(str(path), "wb") for path in self._paths] if self._count > 1 else []
         self._writers = [pa.ipc.new_stream(file, schema, options=options) for file in self._files]
 
     def split(self, batch: pa.RecordBatch) -> list[pa.RecordBatch | None]:
         """The batch by partitions; work for any thread."""
         if self._count == 1:
-            return [batch]
+            return [batch.select(self._schema.names).cast(self._schema)]
+        batch = batch.select(self._schema.names).cast(self._schema)
         numbers = numbers_of(batch.column(0))[0]
         starts, order = np.zeros(self._count + 1, np.int32), np.empty(len(batch), np.int32)
-        _order_by(numbers, 1, self._width, starts, order)
+        order_by(numbers, 1, self._width, starts, order)
         ordered = take_rows(batch, order)
         return [ordered.slice(begin, end - begin) if end > begin else None for begin, end in pairwise(starts.tolist())]
 
@@ -96,7 +97,7 @@ class Partitions:
             return take_rows(whole, np.lexsort((numbers_of(whole.column(then_by))[0], numbers)))
         width = min(self._width, int(numbers.max()) - first + 1)
         order = np.empty(len(whole), np.int32)
-        _order_by(numbers, first, 1, np.zeros(width + 1, np.int32), order)
+        order_by(numbers, first, 1, np.zeros(width + 1, np.int32), order)
         return take_rows(whole, order)
 
 

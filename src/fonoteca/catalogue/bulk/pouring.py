@@ -4,62 +4,146 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fonoteca.catalogue.bulk.columns import text_parts
+from fonoteca.catalogue.bulk.columns import numbers_of, text_parts
+from fonoteca.catalogue.bulk.packed_partitions import PackedPartitions, Scattered
+from fonoteca.catalogue.bulk.page_packing import PackedRows, pack_rows
+from fonoteca.catalogue.bulk.page_schema import Tree
+from fonoteca.catalogue.bulk.page_unpacking import unpack_columns
 from fonoteca.catalogue.bulk.partitions import Partitions, take_rows
 from fonoteca.catalogue.bulk.ranks import Ranked
 from fonoteca.catalogue.bulk.shapes import TableShape
 from fonoteca.catalogue.bulk.sinks import Sink
 from fonoteca.catalogue.bulk.sorting import order_texts
 from fonoteca.catalogue.bulk.staging import StagedTable, read_ahead
-from fonoteca.catalogue.bulk.table_indexes import TableIndexes, Twins, unique_entries
-from fonoteca.ground.errors import FormatError
+from fonoteca.catalogue.bulk.table_indexes import Entries, TableIndexes, Twins, unique_entries
+from fonoteca.ground.errors import DatabaseError, FormatError
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.workers import map_in_order, open_threads
 
 Array = NDArray[Any]
-EMITTED_ROWS = 1 << 18
+Result = TypeVar("Result")
+EMITTED_ROWS = 1 << 17
 Change = Callable[[pa.RecordBatch], pa.RecordBatch]
-Tap = Callable[[pa.RecordBatch], None]
-"""Sees every batch of the table as it is stored, in order."""
+"""What becomes of rows that have their new numbers already, in any order."""
+
+
+class Seer(NamedTuple):
+    """Sees some columns of the table as it is stored, in order."""
+
+    columns: tuple[str, ...]
+    see: Callable[[pa.RecordBatch], object]
+
+
+UNSEEN = Seer((), lambda batch: None)
+
+
+class Room(NamedTuple):
+    """How many rows make a partition, and how many bytes of a table may wait in memory."""
+
+    rows: int
+    kept_bytes: int
 
 
 class Pourer:
     """What the pouring of every table shares."""
 
-    def __init__(
-        self, sink: Sink, ranked: Mapping[str, Ranked], scratch: Path, partition_rows: int, threads: int, progress: Progress, compress: bool
-    ) -> None:
+    def __init__(self, sink: Sink, ranked: Mapping[str, Ranked], scratch: Path, room: Room, threads: int, progress: Progress) -> None:
         self.sink, self.ranked, self.scratch, self.threads, self.progress = sink, ranked, scratch, threads, progress
-        self._partition_rows, self._compress = partition_rows, compress
-        self.see_index: Callable[[str, pa.RecordBatch], None] = lambda name, batch: None
+        self._room = room
+        self.see_index: Callable[[str, Array], None] = lambda name, numbers: None
         self.distinct: dict[str, tuple[int, int]] = {}
         """Entries and different keys of every index."""
 
-    def scatter(self, table: StagedTable) -> Partitions:
-        """Every row numbered anew and put into its partition. FormatError names the table, the row and the fact."""
+    def pour(self, table: StagedTable, *, change: Change | None = None, seer: Seer = UNSEEN, twins: Twins | None = None) -> int:
+        """Put the table and every index into the edition; the number of rows. FormatError names the table, the row and the fact.
+
+        A table whose key is a text is only put in its order.
+        """
         shape = table.shape
-        names = table.present()
-        kinds = [pa.int32() if self._is_number(shape, name) else table.type_of(name) for name in names]
-        schema, numbers = pa.schema(list(zip(names, kinds, strict=True))), self._highest(table)
-        partitions = Partitions(shape.name, schema, numbers, self.scratch, self._partition_rows, self._compress)
-        self.progress.start(f"reading {shape.name}", table.rows, "rows")
-
-        def work(job: tuple[int, pa.RecordBatch]) -> list[pa.RecordBatch | None]:
-            return partitions.split(self._renumber(table, schema, *job))
-
-        with open_threads(self.threads) as pool:
-            for (_, batch), done in map_in_order(lambda job: pool.submit(work, job), _numbered(table.batches()), self.threads + 1):
-                partitions.put(done.result())
-                self.progress.advance(len(batch))
-        partitions.finish()
+        if shape.columns[0].type == "TEXT":
+            return self._pour_by_text(table, seer)
+        indexes = TableIndexes(shape, self.scratch, self.threads)
+        unique: list[pa.RecordBatch] = []
+        more = (
+            Seer((*shape.unique_columns, *shape.key), lambda batch: unique.append(unique_entries(shape, batch)))
+            if shape.unique_index
+            else UNSEEN
+        )
+        seers = [Seer(indexes.columns, indexes.take), seer, more]
+        tree = self.sink.tree_of(shape.name)
+        is_packed = tree is not None and all(column.type == "INTEGER" for column in shape.columns if column.name in shape.key)
+        made = self._packed(table, tree, change, seers) if is_packed and tree is not None else self._batches(table, change, seers)
+        rows = self.sink.fill(shape.name, read_ahead(made, 3))
         self.progress.finish()
-        return partitions
+        if shape.unique_index:
+            self.sink.fill(shape.unique_index, unique)
+        for place, index in enumerate(shape.indexes):
+            self.progress.start(f"writing {index.name}", rows, "rows")
+            self.sink.fill(index.name, read_ahead(self._counted(index.name, indexes.entries(place, twins or _no_twins)), 3))
+            self.progress.finish()
+        return rows
+
+    def _packed(self, table: StagedTable, tree: Tree, change: Change | None, seers: Sequence[Seer]) -> Iterator[PackedRows]:
+        """Rows are made records as they are read, and seen once they are in order."""
+        shape = table.shape
+        partitions = PackedPartitions(shape.name, self._highest(table), self.scratch, self._room.rows, self._room.kept_bytes)
+
+        def work(first: int, batch: pa.RecordBatch) -> Scattered:
+            renumbered = self._renumber(table, first, batch)
+            stored = as_stored(shape, change(renumbered) if change else renumbered)
+            numbers = numbers_of(stored.column(0))[0]
+            ends, order = partitions.order(numbers)
+            return Scattered(ends, numbers[order], *pack_rows(tree, stored, order))
+
+        for scattered in self._read(table, work):
+            partitions.put(scattered)
+        self.progress.start(f"writing {shape.name}", table.rows, "rows")
+        columns = tuple({name: None for seer in seers for name in seer.columns})
+        for whole in partitions.ordered():
+            if not shape.has_rowid:
+                _refuse_disorder(tree, whole)
+            for begin in range(0, len(whole), EMITTED_ROWS):
+                part = whole.part(begin, begin + EMITTED_ROWS)
+                if columns:
+                    batch = unpack_columns(tree, part, columns)
+                    for seer in seers:
+                        seer.see(batch.select(seer.columns))
+                yield part
+                self.progress.advance(len(part))
+
+    def _batches(self, table: StagedTable, change: Change | None, seers: Sequence[Seer]) -> Iterator[pa.RecordBatch]:
+        """Rows as columns, for sinks that take no records, and for keys that are partly texts."""
+        shape, names = table.shape, table.present()
+        kinds = [pa.int32() if self._is_number(shape, name) else table.type_of(name) for name in names]
+        schema = pa.schema(list(zip(names, kinds, strict=True)))
+        partitions = Partitions(shape.name, schema, self._highest(table), self.scratch, self._room.rows)
+        for parts in self._read(table, lambda first, batch: partitions.split(self._renumber(table, first, batch))):
+            partitions.put(parts)
+        partitions.finish()
+        self.progress.start(f"writing {shape.name}", table.rows, "rows")
+        for whole in partitions.ordered("other" if shape.name == "evidence" else None):
+            changed = change(whole) if change else whole
+            for begin in range(0, len(changed), EMITTED_ROWS):
+                batch = as_stored(shape, changed.slice(begin, EMITTED_ROWS))
+                for seer in seers:
+                    seer.see(batch.select(seer.columns))
+                yield batch
+                self.progress.advance(len(batch))
+
+    def _read(self, table: StagedTable, work: Callable[[int, pa.RecordBatch], Result]) -> Iterator[Result]:
+        """What `work` makes of every batch (and of the place of its first row), in order, several at a time."""
+        self.progress.start(f"reading {table.shape.name}", table.rows, "rows")
+        with open_threads(self.threads) as pool:
+            for (_, batch), done in map_in_order(lambda job: pool.submit(work, *job), _numbered(table.batches()), self.threads + 1):
+                yield done.result()
+                self.progress.advance(len(batch))
+        self.progress.finish()
 
     def _is_number(self, shape: TableShape, name: str) -> bool:
         return (name == shape.key[0] and shape.is_counted) or any(c.name == name and c.refers_to for c in shape.columns)
@@ -68,7 +152,7 @@ class Pourer:
         leading = table.shape.columns[0].refers_to or table.shape.name
         return len(self.ranked[leading].ranks)
 
-    def _renumber(self, table: StagedTable, schema: pa.Schema, first: int, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _renumber(self, table: StagedTable, first: int, batch: pa.RecordBatch) -> pa.RecordBatch:
         shape, columns = table.shape, dict(zip(batch.schema.names, batch.columns, strict=True))
         check_values(table, batch, first)
         for column in shape.columns:
@@ -77,62 +161,19 @@ class Pourer:
                 columns[column.name] = self.ranked[column.refers_to].renumbering.apply_to(columns[column.name], what, first)
         if shape.is_counted:
             columns[shape.key[0]] = pa.array(self.ranked[shape.name].ranks[first : first + len(batch)])
-        return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+        return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
-    def write(
-        self,
-        table: StagedTable,
-        partitions: Partitions,
-        *,
-        change: Change | None = None,
-        taps: Sequence[Tap] = (),
-        twins: Twins | None = None,
-    ) -> int:
-        """The table from its partitions and every index; the number of rows."""
-        shape = table.shape
-        indexes = TableIndexes(shape, self.scratch, self.threads)
-        unique: list[pa.RecordBatch] = []
-        every = [indexes.take, *taps, *([lambda batch: unique.append(unique_entries(shape, batch))] if shape.unique_index else [])]
-        self.progress.start(f"writing {shape.name}", table.rows, "rows")
-        then_by = "other" if shape.name == "evidence" else None
-        ordered = read_ahead(_changed(partitions.ordered(then_by), change), 1)
-        rows = self.sink.write_table(shape.name, read_ahead(self._emitted(shape, ordered, every), 3))
-        self.progress.finish()
-        if shape.unique_index:
-            self.sink.write_index(shape.unique_index, unique)
-        for place, index in enumerate(shape.indexes):
-            self.progress.start(f"writing {index.name}", rows, "rows")
-            self.sink.write_index(index.name, read_ahead(self._counted(index.name, indexes.batches(place, twins or _no_twins)), 3))
-            self.progress.finish()
-        return rows
-
-    def _emitted(self, shape: TableShape, ordered: Iterator[pa.RecordBatch], taps: Sequence[Tap]) -> Iterator[pa.RecordBatch]:
-        for whole in ordered:
-            for begin in range(0, len(whole), EMITTED_ROWS):
-                batch = as_stored(shape, whole.slice(begin, EMITTED_ROWS))
-                for tap in taps:
-                    tap(batch)
-                yield batch
-                self.progress.advance(len(batch))
-
-    def _counted(self, name: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _counted(self, name: str, made: Iterator[Entries]) -> Iterator[Any]:
         entries = distinct = 0
-        for batch in batches:
-            key = batch.column(0)
-            changes = len(batch) if not pa.types.is_integer(key.type) else int(np.count_nonzero(np.diff(key.to_numpy()))) + 1
-            entries, distinct = entries + len(batch), distinct + changes
-            self.see_index(name, batch)
-            self.progress.advance(len(batch))
-            yield batch
+        for some in made:
+            entries, distinct = entries + len(some), distinct + some.distinct
+            if some.numbers is not None:
+                self.see_index(name, some.numbers)
+            self.progress.advance(len(some))
+            yield some.rows
         self.distinct[name] = entries, distinct
 
-    def pour(self, table: StagedTable, *, change: Change | None = None, taps: Sequence[Tap] = ()) -> int:
-        """Scatter and write at once; a table whose key is a text is only put in its order."""
-        if table.shape.columns[0].type == "TEXT":
-            return self._pour_by_text(table)
-        return self.write(table, self.scatter(table), change=change, taps=taps)
-
-    def _pour_by_text(self, table: StagedTable) -> int:
+    def _pour_by_text(self, table: StagedTable, seer: Seer) -> int:
         batches = list(table.batches())
         if not batches:
             return 0
@@ -143,7 +184,8 @@ class Pourer:
         whole = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
         order = order_texts(*text_parts(whole.column(0)))
         ordered = as_stored(table.shape, take_rows(whole, order))
-        return self.sink.write_table(table.shape.name, [ordered])
+        seer.see(ordered.select(seer.columns))
+        return self.sink.fill(table.shape.name, [ordered])
 
 
 def check_values(table: StagedTable, batch: pa.RecordBatch, first: int) -> None:
@@ -164,8 +206,15 @@ def as_stored(shape: TableShape, batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, list(shape.column_names))
 
 
-def _changed(batches: Iterator[pa.RecordBatch], change: Change | None) -> Iterator[pa.RecordBatch]:
-    return batches if change is None else (change(batch) for batch in batches)
+def _refuse_disorder(tree: Tree, rows: PackedRows) -> None:
+    """DatabaseError where a key of two numbers does not ascend."""
+    second = unpack_columns(tree, rows, [tree.columns[1].name]).column(0).to_numpy()
+    wrong = (np.diff(rows.numbers) == 0) & (np.diff(second) <= 0)
+    if wrong.any():
+        place = int(np.argmax(wrong)) + 1
+        raise DatabaseError(
+            f"table {tree.name}: row {rows.numbers[place]}, {second[place]} does not ascend over the row before it, or repeats its key"
+        )
 
 
 def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:

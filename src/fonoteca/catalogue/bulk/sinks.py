@@ -11,23 +11,25 @@ import apsw
 import pyarrow as pa
 from adbc_driver_sqlite import dbapi
 
+from fonoteca.catalogue.bulk.page_packing import PackedRows
+from fonoteca.catalogue.bulk.page_schema import Tree
 from fonoteca.catalogue.bulk.shapes import table_shapes
 from fonoteca.catalogue.schema import EDITION_INDEXES, TABLES, VIEWS
 from fonoteca.ground.errors import DatabaseError
 
 SinkName = Literal["pages", "adbc"]
 PAGE_SIZE = 4096
-Batches = Iterable[pa.RecordBatch]
+Rows = Iterable[pa.RecordBatch | PackedRows]
 
 
 class Sink(Protocol):
     """Takes tables and indexes whole, in key order."""
 
-    def write_table(self, name: str, batches: Batches) -> int:
-        """Fill a table; batches hold its stored columns by name."""
+    def tree_of(self, name: str) -> Tree | None:
+        """What the records of a table are made of; None where it takes only batches."""
 
-    def write_index(self, name: str, batches: Batches) -> int:
-        """Fill an index; batches hold its columns, then what leads to the row."""
+    def fill(self, name: str, rows: Rows) -> int:
+        """Fill a table (batches hold its stored columns by name) or an index (its columns, then what leads to the row)."""
 
     def close(self) -> None:
         """All is written."""
@@ -70,8 +72,17 @@ class AdbcSink:
             for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
                 cursor.execute(f"PRAGMA {pragma}")
 
-    def write_table(self, name: str, batches: Batches) -> int:
+    def tree_of(self, name: str) -> None:
         """See Sink."""
+
+    def fill(self, name: str, rows: Rows) -> int:
+        """See Sink. Of an index nothing, for it comes last; its entries are read for what their makers check."""
+        if name not in table_shapes():
+            return sum(len(some) for some in rows)
+        return self.write_table(name, rows)
+
+    def write_table(self, name: str, batches: Iterable[pa.RecordBatch]) -> int:
+        """A table from batches."""
         shape, rows, failed = table_shapes()[name], [0], list[BaseException]()
         schema = pa.schema([(column.name, _PLAIN[column.type]) for column in shape.columns])
 
@@ -95,10 +106,6 @@ class AdbcSink:
             except dbapi.Error as error:
                 raise failed[0] if failed else DatabaseError(f"{self._path}: {name} takes no rows: {error}") from error
         return rows[0]
-
-    def write_index(self, name: str, batches: Batches) -> int:
-        """Nothing: the indexes come last. Batches are read for what their makers check."""
-        return sum(len(batch) for batch in batches)
 
     def close(self) -> None:
         """See Sink."""

@@ -45,6 +45,18 @@ def _finish_runs(pairs: Array, keys: Array, row_bits: int) -> None:
         pairs[back] = pair
 
 
+@numba.njit(nogil=True, cache=True)
+def _read_pairs(
+    pairs: Array, starts: Array, begin: int, bucket: int, row_bits: int, shift: int, low: int, keys: Array, rows: Array
+) -> None:
+    mask = (np.int64(1) << row_bits) - 1
+    for place in range(len(pairs)):
+        while starts[bucket + 1] <= begin + place:
+            bucket += 1
+        keys[place] = ((pairs[place] >> row_bits) | (np.int64(bucket) << shift)) + low
+        rows[place] = pairs[place] & mask
+
+
 class SortedPairs:
     """Rows ordered by their whole-number keys, equal keys by row.
 
@@ -91,17 +103,21 @@ class SortedPairs:
         if self._drop:
             _finish_runs(pairs, self._keys, self._row_bits)
 
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def chunk(self, begin: int, end: int) -> tuple[Array, Array]:
+        """(keys without the ignored bits, rows) of the places from `begin` to `end` in order; from any thread."""
+        pairs = self._pairs[begin:end]
+        keys, rows = np.empty(len(pairs), np.int64), np.empty(len(pairs), np.int64)
+        bucket = int(np.searchsorted(self._starts, begin, side="right")) - 1
+        _read_pairs(pairs, self._starts, begin, bucket, self._row_bits, self._shift, self._low, keys, rows)
+        return (self._keys[rows] if self._drop else keys), rows
+
     def chunks(self, size: int = 1 << 20) -> Iterator[tuple[Array, Array]]:
         """(keys without the ignored bits, rows) in order, some `size` at a time."""
         for begin in range(0, len(self._pairs), size):
-            pairs = self._pairs[begin : begin + size]
-            rows = pairs & ((1 << self._row_bits) - 1)
-            if self._drop:
-                yield self._keys[rows], rows
-                continue
-            places = np.arange(begin, begin + len(pairs))
-            buckets = np.searchsorted(self._starts, places, side="right") - 1
-            yield ((pairs >> self._row_bits) | (buckets << self._shift)) + self._low, rows
+            yield self.chunk(begin, begin + size)
 
     def order(self) -> Array:
         """The rows in order; what was sorted is given up for it."""
