@@ -14,6 +14,7 @@ from fonoteca.cli import catalogue_build as _catalogue_build  # noqa: F401 regis
 from fonoteca.cli import catalogue_import as _catalogue_import  # noqa: F401 registers its commands
 from fonoteca.cli import editions as _editions  # noqa: F401 registers its commands
 from fonoteca.cli import identify as _identify  # noqa: F401 registers its command
+from fonoteca.cli import mirror as _mirror  # noqa: F401 registers its commands
 from fonoteca.cli import mirror_plan as _mirror_plan  # noqa: F401 registers its command
 from fonoteca.cli import missing as _missing  # noqa: F401 registers its command
 from fonoteca.cli import roster as _roster  # noqa: F401 registers its commands

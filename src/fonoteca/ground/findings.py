@@ -89,6 +89,9 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "bad-signature": FindingKind("damage", "The signature does not fit what it signs.", "Do not trust this release; fetch it again from its publisher."),
     "bad-database": FindingKind("damage", "A catalogue or ledger fails its integrity check.", "Restore it from a copy, or rebuild it from the containers."),
     "bad-torrent": FindingKind("damage", "A torrent does not describe the bytes beside it.", _HEAL),
+    # what a mirror meets
+    "not-followed": FindingKind("note", "A source of the mirror could not be asked for a newer release.", "What is held stays and is served. Check the address and the network; it is asked again."),
+    "not-fetched": FindingKind("set-aside", "The torrent client cannot fetch or write this torrent.", "Mend what the client says; fonoteca doctor looks for the usual causes."),
     # oddities of other people's containers
     "aac-line": FindingKind("damage", "A line of a metadata file is no record.", "Nothing to do: it is set aside, the other lines are read."),
     "aac-order": FindingKind("note", "Lines are not sorted by AACID.", "Nothing to do."),

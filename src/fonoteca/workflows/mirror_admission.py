@@ -1,0 +1,136 @@
+"""Bringing one torrent into the client: what lies here is proved or copied first, so that the client fetches only what nobody here has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from fonoteca.ground.findings import Finding
+from fonoteca.integrity.mirror_ledger_rows import MirrorFile, MirrorTorrent
+from fonoteca.torrents.clients import TorrentClient
+from fonoteca.workflows.mirror import Mirror
+from fonoteca.workflows.mirror_proofs import FileProof, make_empty_file, prove_file
+from fonoteca.workflows.mirror_reuse import Reuse, is_whole_on_disk
+from fonoteca.workflows.mirror_torrents import Chosen, is_as_proved, is_fresh, open_chosen, pieces_of_files, proved_bitfield, record_files
+
+STEP_S = 0.5
+"""About how long one step of work may take before others get their turn."""
+
+
+class Admitted:
+    """A torrent that the client has. `absent` are the files that are still to come, `withheld` the positions of damaged ones."""
+
+    def __init__(self, chosen: Chosen, absent: list[MirrorFile], withheld: set[int]) -> None:
+        self.chosen = chosen
+        self.absent = absent
+        self.withheld = withheld
+        self.is_proving = False
+        self.have_bytes = -1
+        self.rechecks = 0
+
+
+class HeldBatch:
+    """Files that were found good, told to the ledger together: they are on disk before they are."""
+
+    def __init__(self, mirror: Mirror, infohash: str) -> None:
+        self._mirror, self._infohash = mirror, infohash
+        self._rows: list[tuple[str, int, int, int]] = []
+
+    def add(self, file: MirrorFile, mtime_ns: int) -> None:
+        """One more."""
+        self._rows.append((self._infohash, file.position, self._mirror.now(), mtime_ns))
+
+    def settle(self, reuse: Reuse | None = None) -> None:
+        """Tell the ledger."""
+        if self._rows:
+            if reuse is not None:
+                reuse.settle()
+            with self._mirror.ledger.transaction():
+                self._mirror.ledger.set_held(self._rows)
+            self._rows.clear()
+
+
+def admit(mirror: Mirror, row: MirrorTorrent, client: TorrentClient) -> Iterator[Admitted | None]:
+    """Steps of about half a second; the last one gives the torrent as the client has it. FonotecaError where it cannot be used."""
+    chosen = open_chosen(mirror, row)
+    if row.state == "wanted":
+        with mirror.ledger.transaction():
+            record_files(mirror, chosen)
+            mirror.ledger.set_work(row.infohash, "fetching")
+    yield None
+    yield from _look_here(mirror, chosen)
+    yield _hand_over(mirror, chosen, client)
+
+
+def _look_here(mirror: Mirror, chosen: Chosen) -> Iterator[None]:
+    """Prove what is doubtful, take what lies whole, copy what others on this machine hold."""
+    source = mirror.ledger.source(chosen.row.source)
+    is_in_place = source is not None and source.is_in_place
+    reuse = Reuse(mirror, chosen)
+    batch = HeldBatch(mirror, chosen.row.infohash)
+    since = time.monotonic()
+    for file in list(mirror.ledger.files_of(chosen.row.infohash, states=("held", "absent"))):
+        if file.state == "held":
+            _prove_again(mirror, chosen, file, batch)
+        elif not is_in_place:
+            _take(chosen, file, reuse, batch)
+        elif (proof := prove_file(chosen, file)).outcome == "good":
+            batch.add(file, proof.mtime_ns)
+        if time.monotonic() - since > STEP_S:
+            batch.settle(reuse)
+            yield None
+            since = time.monotonic()
+    batch.settle(reuse)
+
+
+def _prove_again(mirror: Mirror, chosen: Chosen, file: MirrorFile, batch: HeldBatch) -> None:
+    """What was touched since it was proved, or not proved for long, is read before it is served again."""
+    if is_as_proved(chosen.folder / file.path, file) and is_fresh(mirror, file):
+        return
+    proof = prove_file(chosen, file)
+    if proof.outcome == "good":
+        batch.add(file, proof.mtime_ns)
+    else:
+        record_damage(mirror, chosen, file, proof)
+
+
+def record_damage(mirror: Mirror, chosen: Chosen, file: MirrorFile, proof: FileProof) -> None:
+    """A file that was held is not what it was: it waits for healing."""
+    code = {"missing": "missing", "short": "wrong-size"}.get(proof.outcome, "changed")
+    finding = Finding(code, str(chosen.folder / file.path), proof.fact, None, chosen.row.container)
+    with mirror.ledger.transaction():
+        mirror.ledger.set_condition(file.infohash, file.position, "damaged")
+        mirror.ledger.put_finding("run", finding, mirror.now())
+
+
+def _take(chosen: Chosen, file: MirrorFile, reuse: Reuse, batch: HeldBatch) -> None:
+    make_empty_file(chosen.folder, file)
+    if is_whole_on_disk(chosen.folder / file.path, file) and (proof := prove_file(chosen, file)).outcome == "good":
+        batch.add(file, proof.mtime_ns)
+    elif (copied := reuse.take(file)) is not None:
+        batch.add(file, copied)
+
+
+def _hand_over(mirror: Mirror, chosen: Chosen, client: TorrentClient) -> Admitted:
+    infohash = chosen.row.infohash
+    files = list(mirror.ledger.files_of(infohash))
+    held = [file for file in files if file.state == "held"]
+    damaged = [file for file in files if file.state in ("damaged", "lost")]
+    source = mirror.ledger.source(chosen.row.source)
+    wanted: tuple[str, ...] | None = () if source is not None and source.is_in_place else chosen.row.selection
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    proved = proved_bitfield(chosen, held)
+    was_known = client.state(infohash) is not None
+    client.add(chosen.content, chosen.folder, files=wanted, proved=proved)
+    if was_known and not _has(client.pieces(infohash), proved):
+        client.trust(infohash, proved)  # more lies here by now than it knows, or what it withheld is mended
+    if damaged:
+        client.withhold(infohash, pieces_of_files(chosen, damaged))
+    absent = [file for file in files if file.state == "absent"]
+    return Admitted(msgspec.structs.replace(chosen, content=b""), absent, {file.position for file in damaged})
+
+
+def _has(pieces: bytes, proved: bytes) -> bool:
+    return all(one & other == other for one, other in zip(pieces, proved, strict=True))
