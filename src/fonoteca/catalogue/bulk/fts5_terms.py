@@ -60,14 +60,25 @@ def link_end(links: Any, at: int) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def add_tokens(found: Any, bytes_found: Any, first: int, count: int, slots: Any, terms: Any, texts: Any, links: Any, counters: Any) -> int:
-    """Note where tokens stand: found[n] is where the token begins in bytes_found, its length, hash and row; rows ascend.
+def number_tokens(
+    found: Any,
+    bytes_found: Any,
+    first: int,
+    count: int,
+    slots: Any,
+    terms: Any,
+    texts: Any,
+    counters: Any,
+    numbers: Any,
+    used: int,
+    starts: Any,
+) -> int:
+    """Put the number of the term of each token into `numbers` from `used` on; starts[place + 1]: where those of its place end.
 
-    Gives the first token for which there may be no room. One function, for calls cost more than what is done here.
+    found[n] is where the token begins in bytes_found, its length, hash and place. Gives the first token for which there is no room.
     """
     mask, most_terms = len(slots) - 1, min(len(terms), len(slots) // 2)
-    most_text, most_links = len(texts), len(links) - MOST_LINK_BYTES
-    terms_count, text_used, links_used = counters[TERMS], counters[TEXT_USED], counters[LINKS_USED]
+    terms_count, text_used = counters[TERMS], counters[TEXT_USED]
     done = fetched = first
     while done < count:
         if done == fetched:  # ask the memory for all that the next tokens need at once, not for one after another
@@ -76,15 +87,14 @@ def add_tokens(found: Any, bytes_found: Any, first: int, count: int, slots: Any,
             for n in range(done, fetched):
                 touched += slots[slot_of(found[n, 2], mask)]
             for n in range(done, fetched):
-                number = max(0, slots[slot_of(found[n, 2], mask)] - 1)
-                touched += terms[number, HASH]
+                touched += terms[max(0, slots[slot_of(found[n, 2], mask)] - 1), HASH]
             for n in range(done, fetched):
                 number = max(0, slots[slot_of(found[n, 2], mask)] - 1)
                 if number < terms_count:
-                    touched += texts[terms[number, TEXT_AT]] + links[terms[number, WRITE_AT]]
+                    touched += texts[terms[number, TEXT_AT]]
             counters[TOUCHED] ^= touched
-        start, length, value, row = found[done, 0], found[done, 1], found[done, 2], found[done, 3]
-        if terms_count >= most_terms or text_used + length > most_text or links_used > most_links:
+        start, length, value = found[done, 0], found[done, 1], found[done, 2]
+        if terms_count >= most_terms or text_used + length > len(texts):
             break
         slot = slot_of(value, mask)
         number = -1
@@ -108,34 +118,65 @@ def add_tokens(found: Any, bytes_found: Any, first: int, count: int, slots: Any,
             terms[number, LAST_ROW], terms[number, ROWS], terms[number, FIRST_LINK] = 0, 0, -1
             terms[number, WRITE_AT] = terms[number, WRITE_END] = 0
             text_used += length
+        numbers[used] = number
+        used += 1
         done += 1
-        if terms[number, ROWS] > 0 and terms[number, LAST_ROW] == row:
-            continue
-        delta = row - terms[number, LAST_ROW]
-        power = 0
-        while delta >> (7 * power + 7) > 0:
-            power += 1
-        at, end = terms[number, WRITE_AT], terms[number, WRITE_END]
-        for k in range(power, -1, -1):
-            if at == end:
-                size = _FIRST_LINK
-                if terms[number, FIRST_LINK] < 0:
-                    terms[number, FIRST_LINK] = links_used
-                else:
-                    while (1 << size) < terms[number, ROWS] and size < _LONGEST_LINK:
-                        size += 1
-                    for j in range(5):
-                        links[end + j] = (links_used >> (8 * j)) & 255
-                links[links_used] = size
-                at, end = links_used + 1, links_used + 1 + (1 << size)
-                links_used = end + 5
-            links[at] = ((delta >> (7 * k)) & 127) | (128 if k > 0 else 0)
-            at += 1
-        terms[number, WRITE_AT], terms[number, WRITE_END], terms[number, LAST_ROW] = at, end, row
-        terms[number, ROWS] += 1
-    counters[TERMS], counters[TEXT_USED], counters[LINKS_USED] = terms_count, text_used, links_used
-    counters[TOKENS] += done - first
+        starts[found[done - 1, 3] + 1] = used
+    counters[TERMS], counters[TEXT_USED] = terms_count, text_used
     return done
+
+
+@njit(nogil=True, cache=True)
+def add_rows(rows: Any, first: int, numbers: Any, starts: Any, ends: Any, runs: Any, terms: Any, links: Any, counters: Any) -> int:
+    """Note the rows from place `first` on in the chains of their terms; gives the first one for which there may be no room.
+
+    Each column has runs of rows: runs[c] is the one that row `first` of column c is in, ends[r] the place before which run r ends,
+    numbers[starts[r] : starts[r + 1]] its terms. `runs` moves on. One function, for calls cost more than what is done here.
+    """
+    most_links, links_used = len(links) - MOST_LINK_BYTES, counters[LINKS_USED]
+    touched = 0
+    for i in range(first, len(rows)):
+        row, tokens = rows[i], 0
+        for c in range(len(runs)):
+            if i == ends[runs[c]]:
+                runs[c] += 1
+            for n in range(starts[runs[c]], starts[runs[c] + 1]):
+                tokens += 1
+                touched += terms[numbers[n], WRITE_AT]
+        for c in range(len(runs)):
+            for n in range(starts[runs[c]], starts[runs[c] + 1]):
+                number = numbers[n]
+                if terms[number, LAST_ROW] == row and terms[number, ROWS] > 0:
+                    continue
+                if links_used > most_links:  # what this row has added is not added again
+                    counters[LINKS_USED] = links_used
+                    return i
+                delta = row - terms[number, LAST_ROW]
+                power = 0
+                while delta >> (7 * power + 7) > 0:
+                    power += 1
+                at, end = terms[number, WRITE_AT], terms[number, WRITE_END]
+                for k in range(power, -1, -1):
+                    if at == end:
+                        size = _FIRST_LINK
+                        if terms[number, FIRST_LINK] < 0:
+                            terms[number, FIRST_LINK] = links_used
+                        else:
+                            while (1 << size) < terms[number, ROWS] and size < _LONGEST_LINK:
+                                size += 1
+                            for j in range(5):
+                                links[end + j] = (links_used >> (8 * j)) & 255
+                        links[links_used] = size
+                        at, end = links_used + 1, links_used + 1 + (1 << size)
+                        links_used = end + 5
+                    links[at] = ((delta >> (7 * k)) & 127) | (128 if k > 0 else 0)
+                    at += 1
+                terms[number, WRITE_AT], terms[number, WRITE_END], terms[number, LAST_ROW] = at, end, row
+                terms[number, ROWS] += 1
+        counters[TOKENS] += tokens
+    counters[LINKS_USED] = links_used
+    counters[TOUCHED] ^= touched
+    return len(rows)
 
 
 @njit(nogil=True, cache=True, inline="always")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.ipc
 from numpy.typing import NDArray
 
 from fonoteca.catalogue.bulk.columns import numbers_of
+from fonoteca.catalogue.bulk.fts5_pages import Runs
 from fonoteca.catalogue.bulk.search_words import BETWEEN, words_of
 from fonoteca.catalogue.search_build import Kind
 
@@ -29,19 +30,32 @@ class StagedTexts(msgspec.Struct, frozen=True):
 
     def __call__(self, kind: Kind, first: int, last: int) -> Iterator[tuple[int, str]]:
         """(row number, words) of rows `first` to `last` in order, rows without words left out."""
-        for rows, words in self.batches(kind, first, last):
-            yield from ((row, text) for row, text in zip(rows.tolist(), words.to_pylist(), strict=True) if text)
+        for row, columns in self.batches(kind, first, last):
+            texts = [
+                column.texts.take(pa.array(np.repeat(np.arange(len(column.ends)), np.diff(column.ends, prepend=0)))) for column in columns
+            ]
+            words = words_of(pc.binary_join_element_wise(*texts, pa.scalar(chr(BETWEEN)))).to_pylist()
+            yield from ((number, text) for number, text in enumerate(words, row) if text)
 
-    def batches(self, kind: Kind, first: int, last: int) -> Iterator[tuple[Array, pa.Array]]:
-        """The same many rows at a time: their numbers, their words, which may be empty."""
+    def batches(self, kind: Kind, first: int, last: int) -> Iterator[tuple[int, list[Runs]]]:
+        """The same many rows at a time: the number of the first, and their texts, which may be empty."""
         for number in range((first - 1) // FILE_ROWS, (last - 1) // FILE_ROWS + 1):
             row = number * FILE_ROWS + 1
             with pa.memory_map(str(_text_file(Path(self.folder), kind, number))) as source, pa.ipc.open_stream(source) as reader:
                 for batch in reader:
                     begin, end = max(first - row, 0), min(last + 1 - row, len(batch))
                     if begin < end:
-                        yield np.arange(row + begin, row + end), words_of(batch.column(0).slice(begin, end - begin))
+                        yield row + begin, [_runs_of(column, begin, end) for column in batch.columns]
                     row += len(batch)
+
+
+def _runs_of(column: pa.Array, begin: int, end: int) -> Runs:
+    """The texts of the places from `begin` to `end`."""
+    if not pa.types.is_run_end_encoded(column.type):
+        return Runs(np.arange(1, end - begin + 1), column.slice(begin, end - begin))
+    ends = column.run_ends.to_numpy()
+    from_run, to_run = np.searchsorted(ends, begin, "right"), np.searchsorted(ends, end, "left") + 1
+    return Runs(np.minimum(ends[from_run:to_run], end) - begin, column.values.slice(from_run, to_run - from_run))
 
 
 def _text_file(folder: Path, kind: Kind, number: int) -> Path:
@@ -49,23 +63,24 @@ def _text_file(folder: Path, kind: Kind, number: int) -> Path:
 
 
 class TextStore:
-    """Takes the joined texts of one kind's rows in order."""
+    """Takes the texts of one kind's rows in order: the first of each row as they are, the others, which neighbours share, once a run."""
 
     def __init__(self, folder: Path, kind: Kind) -> None:
         self._folder, self._kind, self._rows = folder, kind, 0
         self._writer: Any = None
 
-    def take(self, texts: pa.Array) -> None:
-        """The next rows' texts."""
-        at = 0
-        while at < len(texts):
+    def take(self, texts: Sequence[pa.Array]) -> None:
+        """The next rows' texts, as join_texts gives them."""
+        at, count = 0, len(texts[0])
+        while at < count:
+            parts = [text.slice(at, FILE_ROWS - self._rows % FILE_ROWS) for text in texts]
+            columns = [parts[0], *(pc.run_end_encode(part) for part in parts[1:])]
+            batch = pa.RecordBatch.from_arrays(columns, [str(place) for place in range(len(columns))])
             if self._writer is None:
                 path = _text_file(self._folder, self._kind, self._rows // FILE_ROWS)
-                options = pa.ipc.IpcWriteOptions(compression="lz4")
-                self._writer = pa.ipc.new_stream(str(path), pa.schema([("texts", pa.string())]), options=options)
-            part = texts.slice(at, FILE_ROWS - self._rows % FILE_ROWS)
-            self._writer.write_batch(pa.RecordBatch.from_arrays([part.cast(pa.string())], ["texts"]))
-            at, self._rows = at + len(part), self._rows + len(part)
+                self._writer = pa.ipc.new_stream(str(path), batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+            self._writer.write_batch(batch)
+            at, self._rows = at + len(batch), self._rows + len(batch)
             if self._rows % FILE_ROWS == 0:
                 self.finish()
 
@@ -147,8 +162,9 @@ class FurtherNames:
         self._path.unlink()
 
 
-def join_texts(*texts: pa.Array) -> pa.Array:
+def join_texts(*texts: pa.Array) -> tuple[pa.Array, ...]:
     """The texts of each row as TextStore takes them."""
-    columns = [pa.repeat(pa.scalar("", pa.large_string()), len(text)) if pa.types.is_null(text.type) else text for text in texts]
-    wide = [column.cast(pa.large_string()) for column in columns]
-    return pc.binary_join_element_wise(*wide, pa.scalar(chr(BETWEEN), pa.large_string()), null_handling="replace", null_replacement="")
+    return tuple(
+        pa.repeat(pa.scalar("", pa.string()), len(text)) if pa.types.is_null(text.type) else text.cast(pa.string()).fill_null("")
+        for text in texts
+    )

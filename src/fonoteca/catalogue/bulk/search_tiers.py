@@ -17,9 +17,9 @@ def build_tier_blocks(job: TierJob) -> str:
     """As search_build.build_tier, for a job whose texts are StagedTexts: the same rows of the same tables, several times as fast."""
     texts = job.texts
     assert isinstance(texts, StagedTexts)
-    builder = TierBuilder(job.last - job.first + 1, None, are_tokens=True)  # StagedTexts gives tokens
-    for rows, words in texts.batches(job.kind, job.first, job.last):
-        builder.add(rows, [words])
+    builder = TierBuilder(job.last - job.first + 1)
+    for row, columns in texts.batches(job.kind, job.first, job.last):
+        builder.add_runs(row, columns)
     _write_part(job, builder.finish())
     return job.part
 

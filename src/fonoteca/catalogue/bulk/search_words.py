@@ -243,8 +243,11 @@ def _hard_words(text: bytes) -> bytes:
 @lru_cache(maxsize=1 << 18)
 def _hard_word(text: bytes) -> bytes:
     """One word of a line that has others, so that signs alone make none."""
-    words = _hard_words(f"{_MARK} ".encode() + text.rstrip())
-    return words.removeprefix(_MARK.encode()).lstrip()
+    mark = _MARK.encode()
+    while mark in text.lower():  # or it would be there only once
+        mark += b"q"
+    words = _hard_words(mark + b" " + text.rstrip())
+    return words.removeprefix(mark).lstrip()
 
 
 @lru_cache(maxsize=1 << 18)
