@@ -32,6 +32,17 @@ class Peer(msgspec.Struct, frozen=True):
     is_new: bool = False
 
 
+class _Counted(msgspec.Struct, frozen=True):
+    """One container: operators other than one's own that proved it, those that may be expected to, and whether the own one has it."""
+
+    proved: int
+    expected: frozenset[str]
+    is_with_own_operator: bool
+
+
+_NOBODY = _Counted(0, frozenset(), False)
+
+
 class Counts:
     """The census as one mirror sees it. Copies with the mirror's own operator are never counted."""
 
@@ -48,7 +59,7 @@ class Counts:
             dict(zip(self._sizes, draw_ties(me.key, list(self._sizes)).tolist(), strict=True)) if containers else {}
         )
         self.is_on_roster = roster is not None and roster.find(me.key) is not None
-        self._expected = {infohash: self._expect(infohash) for infohash in self._sizes}
+        self._counted = {infohash: self._count(infohash) for infohash in self._sizes}
         self.wanted_copies = max(copies, self._copies_that_fit())
 
     def standing(self, one: ContainerFacts) -> Standing:
@@ -57,11 +68,11 @@ class Counts:
 
     def proved(self, one: ContainerFacts) -> int:
         """Other operators that proved it."""
-        return len(self.standing(one).proved_by(self._now, self._me.who))
+        return self._counted[one.infohash].proved
 
     def expected(self, one: ContainerFacts) -> int:
         """Other operators that proved it or are getting it."""
-        return len(self._expected[one.infohash])
+        return len(self._counted[one.infohash].expected)
 
     def may_drop(self, one: ContainerFacts) -> bool:
         """Whether another operator proved it."""
@@ -89,9 +100,7 @@ class Counts:
 
     def is_with_own_operator(self, one: ContainerFacts) -> bool:
         """Whether another mirror of this one's operator holds it or is getting it, so that a copy here would not count."""
-        copies = self.standing(one).copies
-        ours = (copy for copy in copies if copy.who == self._me.who and copy.key != self._me.key)
-        return any(copy.is_proved(self._now) or copy.is_on_the_way(self._now) for copy in ours)
+        return self._counted[one.infohash].is_with_own_operator
 
     def is_short(self, one: ContainerFacts) -> bool:
         """Whether it has too few copies, and one more with this mirror would count."""
@@ -107,7 +116,7 @@ class Counts:
         Whoever has room for it comes first, and among equals one comes as often as its share of the pledges.
         """
         seeds, pledges, room, owners, is_open = self._candidates
-        is_candidate = is_open & ~np.isin(owners, [self._number(who) for who in self._expected[one.infohash]])
+        is_candidate = is_open & ~np.isin(owners, [self._number(who) for who in self._counted[one.infohash].expected])
         is_candidate[0] = True
         scores = weigh_lots(draw_lots(seeds, one.infohash, self._now // (ROUND_DAYS * DAY)), pledges)
         has_room = room >= one.bytes
@@ -146,9 +155,16 @@ class Counts:
                 found[infohash].add(peer.who)
         return found
 
-    def _expect(self, infohash: str) -> frozenset[str]:
-        found = self._census.of(infohash).expected_from(self._now, self._me.who)
-        return found | (self._expected_by_arc.get(infohash, frozenset()) - {self._me.who}) if self._expected_by_arc else found
+    def _count(self, infohash: str) -> _Counted:
+        standing, by_arc = self._census.of(infohash), self._expected_by_arc.get(infohash)
+        if not standing.copies and by_arc is None:
+            return _NOBODY
+        own, now = self._me.who, self._now
+        ours = any(copy.who == own and copy.key != self._me.key and (copy.is_proved(now) or copy.is_on_the_way(now))
+                   for copy in standing.copies)  # fmt: skip
+        expected = standing.expected_from(now, own)
+        expected = expected if by_arc is None else expected | (by_arc - {own})
+        return _Counted(len(standing.proved_by(now, own)), expected, ours)
 
     def _copies_that_fit(self) -> int:
         """How many copies of everything the pledges that are there have room for."""

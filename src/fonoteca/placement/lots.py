@@ -34,6 +34,11 @@ def draw_lots(mirrors: Seeds, container: str, round_number: int = 0) -> Seeds:
     return _finalise(mirrors + np.full(1, (seed_of(container) + round_number) % 2**64, np.uint64) * _STEP)
 
 
+def draw_places(containers: Seeds, laps: npt.NDArray[np.int64]) -> Seeds:
+    """Where each container stands on the ring in its lap (from 0), by its seed; the smallest comes first."""
+    return _finalise(containers + (laps.astype(np.uint64) + np.uint64(1)) * _STEP)
+
+
 def draw_ties(mirror: str, containers: list[str]) -> Seeds:
     """The lot of one mirror for each container: what decides between equals, other for each mirror."""
     return _finalise(np.full(1, seed_of(mirror), np.uint64) + seeds_of(containers) * _STEP)

@@ -1,8 +1,9 @@
 """The ring of containers and the arc of each mirror on it: where a share starts, the same for all who know roster and containers.
 
-Containers stand on the ring in the order of their infohashes. Mirrors walk in the order of the roster; each begins where the one before
-ended and takes, of the containers with the fewest planned copies, the next along the ring that still fits. So pledges
-of any sizes fill the ring lap after lap, and no container is planned twice more often than another.
+The ring is walked lap after lap, and in each lap the containers stand in another order, drawn by lot (`lots.draw_places`). Mirrors walk
+in the order of the roster: each begins where the pledges before it end and takes what stands next and fits, of the earliest lap that is
+not finished. So pledges of any sizes give every container as many copies as any other, and the copies of two containers lie with
+different mirrors: whoever vanishes is replaced from many.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from fonoteca.placement.lots import draw_places, seeds_of
 
 Indices = npt.NDArray[np.intp]
 
@@ -36,27 +39,25 @@ def plan_arcs(containers: tuple[tuple[str, int], ...], pledges: tuple[Pledge, ..
 
 
 class _Walk:
-    """One walk along the ring."""
+    """One walk along the ring; `_copies` is the lap that each container is in."""
 
     def __init__(self, containers: Sequence[tuple[str, int]]) -> None:
         self._names = [infohash for infohash, _ in containers]
         self._sizes = np.array([size for _, size in containers], np.int64)
+        self._seeds = seeds_of(self._names)
         self._copies = np.zeros(len(containers), np.int64)
-        self._places = np.arange(len(containers))
-        self._at = 0
+        self._places = draw_places(self._seeds, self._copies)
         self._of_operator: dict[str, npt.NDArray[np.bool_]] = {}
 
     def take(self, pledge: Pledge) -> frozenset[str]:
         """The arc of the next mirror."""
         has = self._of_operator.setdefault(pledge.operator, np.zeros(len(self._names), np.bool_))
-        along = (self._places - self._at) % max(1, len(self._names))
-        order = np.lexsort((along, self._copies))
+        order = np.lexsort((self._places, self._copies))
         order = order[~has[order]]
         count = int(np.searchsorted(np.cumsum(self._sizes[order]), pledge.bytes, "right"))
-        if count:
-            self._at = (int(order[count - 1]) + 1) % len(self._names)
         taken = self._fill_gap(order[:count], order[count:], pledge.bytes)
         self._copies[taken] += 1
+        self._places[taken] = draw_places(self._seeds[taken], self._copies[taken])
         has[taken] = True
         return frozenset(self._names[place] for place in taken)
 
