@@ -92,6 +92,8 @@ FINDING_KINDS: dict[str, FindingKind] = {
     # what a mirror meets
     "not-followed": FindingKind("note", "A source of the mirror could not be asked for a newer release.", "What is held stays and is served. Check the address and the network; it is asked again."),
     "not-fetched": FindingKind("set-aside", "The torrent client cannot fetch or write this torrent.", "Mend what the client says; fonoteca doctor looks for the usual causes."),
+    # what heal finds: damage
+    "not-mended": FindingKind("damage", "A damaged file could not be mended.", "Name more places under [heal], or a peer that has it, and run fonoteca heal again."),
     # oddities of other people's containers
     "aac-line": FindingKind("damage", "A line of a metadata file is no record.", "Nothing to do: it is set aside, the other lines are read."),
     "aac-order": FindingKind("note", "Lines are not sorted by AACID.", "Nothing to do."),

@@ -79,6 +79,7 @@ class HealSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
     originals: Annotated[tuple[str, ...], Meta(description="Folders with the files as they came, to build members from again.")] = ()
     offsite: Annotated[str, Meta(description="An rclone remote and path with a copy, such as `remote:archive`; empty: none.")] = ""
+    peers: Annotated[tuple[str, ...], Meta(description="Peers as host:port that are asked for pieces, besides those of trackers.")] = ()
 
 
 class AnnounceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -65,7 +65,9 @@ class ArchiveBook:
     def refresh(self) -> None:
         """Take note of files that are in no container: the ledger learns of new ones, and forgets those that are no longer to be here."""
         with self.ledger.transaction():
-            self.ledger.put_proofs("originals/", ((f"originals/{name}", size, sha256, track) for name, size, sha256, track in self.ledger.originals()))
+            self.ledger.put_proofs(
+                "originals/", ((f"originals/{name}", size, sha256, track) for name, size, sha256, track in self.ledger.originals())
+            )
             self.ledger.put_proofs("pictures/", self._pictures())
             for name in DATABASES:
                 self.ledger.put_proofs(name, [(name, _size_of(self.path / name), "", None)])
