@@ -1,7 +1,9 @@
 """The search index of an edition: FTS5 tables by tiers of rank, and the words for typos; docs/formats/search.md.
 
 Each tier is made in a file of its own, by worker processes where there are several, and its tables are copied into the
-edition afterwards. That leaves no free pages, and the same names give the same bytes however many workers there were.
+edition afterwards, in the order in which they are made: tracks first, whose words then make the table for typos while artists and
+albums are under way, and of each the largest first, so that all workers end together. That leaves no free pages, and the same
+names give the same bytes however many workers there were.
 """
 
 from __future__ import annotations
@@ -184,17 +186,21 @@ def build_search(
             for kind in kinds
             for tier, (first, last) in enumerate(tier_ranges(counts[kind]))
         ]
+        tiers.sort(key=lambda job: (job.kind != "track", job.first - job.last))
+        counted = [job.part for job in tiers if job.kind == "track"]
         built: Iterable[TierJob] = _built(tiers, jobs, make_part or build_tier)
         if jobs > 1 and texts is None:
             built = list(built)  # the workers read the file, which nobody must be writing
         with connection:
             connection.execute(SEARCH_TABLES)
-            for job in built:
+            words = 0 if counted else build_spellings(connection, [])
+            for place, job in enumerate(built, 1):
                 copy_tier(connection, job)
                 progress(job.last - job.first + 1)
+                if place == len(counted):
+                    words = build_spellings(connection, counted)
                 if job.kind != "track":
                     Path(job.part).unlink()
-            words = build_spellings(connection, [job.part for job in tiers if job.kind == "track"])
     return SearchCounts(len(tiers), words)
 
 

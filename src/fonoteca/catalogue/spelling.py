@@ -6,12 +6,9 @@ length; the words found are then compared in full. Words of 4 letters and more b
 
 from __future__ import annotations
 
-import heapq
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from itertools import combinations, groupby, islice, pairwise
-from operator import itemgetter
+from itertools import combinations, islice, pairwise
 
 import apsw
 import numpy as np
@@ -55,30 +52,33 @@ def bucket_bits(words: int) -> int:
 
 def build_spellings(connection: apsw.Connection, parts: Sequence[str]) -> int:
     """Fill `words` and `spellings` from the words counted in part files; gives how many words there are."""
-    counted = _most_frequent(_merged(parts))
-    rows = ((place, word, tracks) for place, (word, tracks) in enumerate(counted, 1))
+    words, tracks = _most_frequent(_summed(parts))
+    rows = zip(range(1, len(words) + 1), words, tracks, strict=True)
     connection.executemany("INSERT INTO words (word, text, tracks) VALUES (?, ?, ?)", rows)
     connection.execute("CREATE INDEX words_by_text ON words (text)")
-    keys = _filed_forms([word for word, _ in counted])
-    connection.executemany("INSERT INTO spellings (bucket, entries) VALUES (?, ?)", _buckets(keys, bucket_bits(len(counted))))
-    return len(counted)
+    keys = _filed_forms(words)
+    connection.executemany("INSERT INTO spellings (bucket, entries) VALUES (?, ?)", _buckets(keys, bucket_bits(len(words))))
+    return len(words)
 
 
-def _merged(parts: Sequence[str]) -> Iterator[tuple[str, int]]:
-    with ExitStack() as stack:
-        sources = []
-        for part in parts:
-            connection = apsw.Connection(part, flags=apsw.SQLITE_OPEN_READONLY)
-            stack.callback(connection.close)
-            sources.append(connection.execute("SELECT text, tracks FROM counted ORDER BY text"))
-        # SQLite orders by UTF-8 bytes, Python by code points: the same order
-        for word, group in groupby(heapq.merge(*sources, key=itemgetter(0)), key=itemgetter(0)):
-            yield word, sum(tracks for _, tracks in group)
+def _summed(parts: Sequence[str]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for part in parts:
+        connection = apsw.Connection(part, flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            for word, tracks in connection.execute("SELECT text, tracks FROM counted WHERE length(text) <= ?", (LONGEST,)):
+                totals[word] = totals.get(word, 0) + tracks
+        finally:
+            connection.close()
+    return totals
 
 
-def _most_frequent(counted: Iterator[tuple[str, int]]) -> list[tuple[str, int]]:
-    usable = (pair for pair in counted if len(pair[0]) <= LONGEST)
-    return heapq.nsmallest(MOST_WORDS, usable, key=lambda pair: (-pair[1], pair[0]))
+def _most_frequent(totals: dict[str, int]) -> tuple[list[str], list[int]]:
+    """The words that are kept and how many tracks have each: the commonest first, of as common ones by their text."""
+    words = sorted(totals)
+    tracks = np.fromiter((totals[word] for word in words), np.int64, len(words))
+    order = np.argsort(-tracks, kind="stable")[:MOST_WORDS]
+    return [words[place] for place in order.tolist()], tracks[order].tolist()
 
 
 def _filed_forms(words: Sequence[str]) -> NDArray[np.uint64]:
@@ -97,7 +97,10 @@ def _filed_forms(words: Sequence[str]) -> NDArray[np.uint64]:
             for kept in combinations(range(length), length - gone):
                 forms = _crc32(table[places], kept).astype(np.uint64)
                 keys.append(forms << np.uint64(32) | (places + 1).astype(np.uint64))
-    return np.unique(np.concatenate(keys))
+    every: NDArray[np.uint64] = np.sort(np.concatenate(keys))  # np.unique is slower by far
+    is_first = np.ones(len(every), bool)
+    is_first[1:] = every[1:] != every[:-1]
+    return np.compress(is_first, every)
 
 
 def _crc32(table: NDArray[np.uint8], columns: Sequence[int]) -> NDArray[np.uint32]:
