@@ -22,7 +22,7 @@ from fonoteca.ground.files import name_beside, require_file_name, sync_folder
 
 PAGE_SIZE = 4096
 
-WRITER_VERSION = 3
+WRITER_VERSION = 4
 """Raised whenever the same content gives other bytes; deltas name it."""
 
 

@@ -20,7 +20,7 @@ from fonoteca.catalogue.search_build import build_search
 from fonoteca.catalogue.statistics import names_in, write_statistics
 from fonoteca.ground.progress import Progress
 
-WRITER_VERSION = 1
+WRITER_VERSION = 2
 """Goes up whenever the same records would give other bytes, be it by the order of tables or by pages.WRITER_VERSION."""
 _CACHE_KIB = 256 * 1024
 
