@@ -14,10 +14,10 @@ import apsw
 from fonoteca.catalogue.edition_reading import Edition
 from fonoteca.catalogue.filters import TrackFilter
 from fonoteca.catalogue.search import search
-from fonoteca.catalogue.search_build import TEXTS
 from fonoteca.catalogue.shuffle import start_shuffle
+from search_questions import hard_questions, search_questions
 
-HOT, COLD, SEARCHES = 3_000, 300, 300
+HOT, COLD = 3_000, 300
 _BY_ID = "SELECT track, title, artist, album FROM tracks WHERE substr(id, 1, 6) = substr(?1, 1, 6) AND +id = ?1"
 _BY_ISRC = "SELECT track, title, artist, album FROM tracks WHERE isrc_number = ?1"
 _BY_ALBUM = "SELECT track, title FROM tracks WHERE album = ?1"
@@ -105,27 +105,21 @@ def _asking(connection: apsw.Connection, sql: str) -> Ask:
 
 
 def _searches(path: Path, chance: random.Random, tell: Callable[[str, Sequence[float]], None]) -> None:
-    _read_search(path)
+    """Each text asked twice, the second time counted, in seconds of the processor: so other programs do not make it slower."""
+    read_search(path)
+    asked = {**search_questions(path, chance), **hard_questions(path, chance)}
     with Edition.open(path) as edition:
-        rows = _words_of_rows(path, chance)
-        for count in range(1, 7):
-            asked = [" ".join(chance.sample(words, count)) + " " for words in rows if len(words) >= count][:SEARCHES]
-            tell(f"search, {count} word{'s' * (count > 1)}", _warm(lambda text: search(edition, text), asked))
-        for letters in (1, 2, 3):
-            asked = [chance.choice(words)[:letters] for words in rows][:SEARCHES]
-            tell(f"search, prefix of {letters}", _warm(lambda text: search(edition, text), asked))
-        asked = [f"{words[0]} {words[1][:3]}" for words in rows if len(words) > 1][:SEARCHES]
-        tell("search, word and prefix of 3", _warm(lambda text: search(edition, text), asked))
-        asked = [_mistyped(word, chance) + " " for words in rows for word in words[:1] if len(word) >= 6][:SEARCHES]
-        tell("search, one mistyped word", _warm(lambda text: search(edition, text), asked))
+        for kind, texts in asked.items():
+            times = []
+            for text in texts:
+                search(edition, text)
+                started = time.process_time()
+                search(edition, text)
+                times.append(time.process_time() - started)
+            tell(f"search, {kind}", times)
 
 
-def _warm(ask: Ask, asked: Sequence[str]) -> list[float]:
-    _times(ask, asked)
-    return _times(ask, asked)
-
-
-def _read_search(path: Path) -> None:
+def read_search(path: Path) -> None:
     """Read the search tables once, as a server does when it starts."""
     connection = _open(path)
     tables = connection.execute(
@@ -135,24 +129,6 @@ def _read_search(path: Path) -> None:
         column = {"words": "tracks", "spellings": "length(entries)"}.get(name, "length(block)")
         connection.execute(f"SELECT sum({column}) FROM {name}").fetchall()
     connection.close()
-
-
-def _words_of_rows(path: Path, chance: random.Random) -> list[list[str]]:
-    connection = _open(path)
-    last = connection.execute("SELECT max(track) FROM tracks").get
-    found: list[list[str]] = []
-    while len(found) < 4 * SEARCHES:
-        row = connection.execute(f"{TEXTS['track']} WHERE t.track = ?", (chance.randint(1, last),)).fetchone() or ()
-        words = list(dict.fromkeys(word for name in row[1:] if name for word in name.lower().split() if word.isalnum()))
-        if words:
-            found.append(words)
-    connection.close()
-    return found
-
-
-def _mistyped(word: str, chance: random.Random) -> str:
-    at = chance.randrange(1, len(word) - 1)
-    return word[:at] + word[at + 1 :]
 
 
 def _shuffles(path: Path, chance: random.Random, tell: Callable[[str, Sequence[float]], None]) -> None:

@@ -53,18 +53,15 @@ def search(
         query = msgspec.structs.replace(query, filter=_merged(query.filter, filter))
     query = _led_by_album(query)
     run = SearchRun(catalogue, kind, started + time_limit_s)
-    mark = run.mark(query)
-    behind = 0 if after is None else _read_cursor(after, mark)
+    behind = 0 if after is None else _read_cursor(after, run.mark(query))
     rows, shown_for = run.collect(query, behind, limit + 1), None
     if not rows and not behind and mends_typos and run.is_complete:
         rows, shown_for = run.collect_corrected(query, limit + 1)
-        if shown_for:
-            mark = ""  # a page of other words than those typed has no page after it
-    has_more = len(rows) > limit and bool(mark)
+    has_more = len(rows) > limit and shown_for is None  # a page of other words than those typed has no page after it
     return SearchResult(
-        found=tuple(read_found(catalogue.statements, kind, row) for row in rows[:limit]),
+        found=read_found(catalogue.statements, kind, rows[:limit]) if rows else (),
         shown_for=shown_for,
-        next=f"{rows[limit - 1]}-{mark}" if has_more else None,
+        next=f"{rows[limit - 1]}-{run.mark(query)}" if has_more else None,
         is_complete=run.is_complete,
         is_cut=query.is_cut,
         seconds=time.perf_counter() - started,

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable
 
 from fonoteca.catalogue.search_query import Phrase, Query, Scope, ScopedTerm
-from fonoteca.catalogue.search_text import Term, fold, index_words, reading_form, tokens_of
+from fonoteca.catalogue.search_text import Term, fold, index_words, is_plain, reading_form, tokens_of
 
 
 class RowNames:
@@ -24,9 +24,20 @@ class RowNames:
         )
 
     @functools.cached_property
+    def plain(self) -> str | None:
+        """All names in lower case where their words are those of the index and no others."""
+        joined = "\n".join(self.names("any"))
+        return joined.lower() if is_plain(joined) else None
+
+    def may_hold(self, term: Term) -> bool:
+        """Whether the letters of a term stand anywhere, words or not: most rows are told by that alone."""
+        plain = self.plain
+        return plain is None or any(all(token in plain for token in alternative) for alternative in term.alternatives)
+
+    @functools.cached_property
     def all_tokens(self) -> set[str]:
         """The tokens of all names, as the index has them."""
-        return tokens_of(index_words(*self.names("any")))
+        return tokens_of(self.plain if self.plain is not None else index_words(*self.names("any")))
 
     def tokens(self, scope: Scope) -> set[str]:
         """The tokens of the names that a scope means."""
@@ -36,7 +47,8 @@ class RowNames:
 def row_matches(names: RowNames, query: Query) -> bool:
     """Whether a row with these names holds all that is wanted and nothing that is not; the filter is not asked here."""
     return (
-        all(_holds(names, scoped) for scoped in query.wanted)
+        all(names.may_hold(scoped.term) for scoped in query.wanted)
+        and all(_holds(names, scoped) for scoped in query.wanted)
         and all(_has_phrase(names, phrase) for phrase in query.phrases)
         and not any(_holds(names, scoped) for scoped in query.unwanted)
         and not any(_has_phrase(names, phrase) for phrase in query.unwanted_phrases)

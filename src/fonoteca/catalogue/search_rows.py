@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -50,25 +51,29 @@ Found = FoundTrack | FoundArtist | FoundAlbum
 _FURTHER = """(SELECT '; ' || group_concat(name, '; ') FROM (SELECT {1} AS name FROM further_{0}_artists f
   JOIN artists x USING (artist) WHERE f.{0} = {2}.{0} ORDER BY f.position))"""
 _SHOWN: dict[Kind, tuple[type[Any], str]] = {
-    "track": (FoundTrack, f"""SELECT t.id, t.title, coalesce(t.credited_as, a.name) ||
+    "track": (FoundTrack, f"""SELECT t.track, t.id, t.title, coalesce(t.credited_as, a.name) ||
         coalesce({_FURTHER.format("track", "coalesce(f.credited_as, x.name)", "t")}, ''), b.title, coalesce(t.date, b.date), t.popularity,
         t.status, t.isrc FROM tracks t LEFT JOIN artists a ON a.artist = t.artist LEFT JOIN albums b ON b.album = t.album
-        WHERE t.track = ?"""),
-    "artist": (FoundArtist, "SELECT id, name, country, popularity FROM artists WHERE artist = ?"),
-    "album": (FoundAlbum, f"""SELECT b.id, b.title, a.name || coalesce({_FURTHER.format("album", "x.name", "b")}, ''), b.date, b.popularity,
-        (SELECT count(*) FROM tracks t WHERE t.album = b.album) FROM albums b LEFT JOIN artists a ON a.artist = b.artist
-        WHERE b.album = ?"""),
+        WHERE t.track IN (SELECT value FROM json_each(?))"""),
+    "artist": (FoundArtist, "SELECT artist, id, name, country, popularity FROM artists WHERE artist IN (SELECT value FROM json_each(?))"),
+    "album": (FoundAlbum, f"""SELECT b.album, b.id, b.title, a.name || coalesce({_FURTHER.format("album", "x.name", "b")}, ''), b.date,
+        b.popularity, (SELECT count(*) FROM tracks t WHERE t.album = b.album) FROM albums b LEFT JOIN artists a ON a.artist = b.artist
+        WHERE b.album IN (SELECT value FROM json_each(?))"""),
 }  # fmt: skip
 
 
-def read_names(statements: Statements, kind: Kind, row: int, condition: Condition) -> RowNames | None:
-    """The names of a row; None where it does not pass the condition."""
+def read_names(statements: Statements, kind: Kind, rows: Sequence[int], condition: Condition) -> dict[int, RowNames]:
+    """The names of those of the rows that pass the condition, by row."""
     sql, values = condition
-    found = statements.row(f"{TEXTS[kind]} WHERE {ALIASES[kind]}.{kind} = ? AND ({sql})", (row, *values))
-    return None if found is None else _names(kind, found[1:])
+    listed = f"{TEXTS[kind]} WHERE {ALIASES[kind]}.{kind} IN (SELECT value FROM json_each(?)) AND ({sql})"
+    return {row: _names(kind, columns) for row, *columns in statements.rows(listed, (_json(rows), *values))}
 
 
-def _names(kind: Kind, columns: tuple[Any, ...]) -> RowNames:
+def _json(rows: Sequence[int]) -> str:
+    return f"[{','.join(map(str, rows))}]"
+
+
+def _names(kind: Kind, columns: Sequence[Any]) -> RowNames:
     first, *others = columns
     if kind == "artist":
         return RowNames(None, _lines((first, *others)))
@@ -82,10 +87,9 @@ def _lines(columns: Any) -> list[str]:
     return [name for column in columns if column for name in column.split("\n")]
 
 
-def read_found(statements: Statements, kind: Kind, row: int) -> Found:
-    """The row as a result."""
+def read_found(statements: Statements, kind: Kind, rows: Sequence[int]) -> tuple[Found, ...]:
+    """The rows as results, in the same order."""
     shape, sql = _SHOWN[kind]
-    values = statements.row(sql, (row,))
-    assert values is not None
-    found: Found = shape(**dict(zip(shape.__struct_fields__, values, strict=True)))
-    return found
+    values = {row: columns for row, *columns in statements.rows(sql, (_json(rows),))}
+    names = shape.__struct_fields__
+    return tuple(shape(**dict(zip(names, values[row], strict=True))) for row in rows)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Protocol
 
 import apsw
@@ -16,19 +17,18 @@ from fonoteca.catalogue.row_filters import row_condition
 from fonoteca.catalogue.search_build import ALIASES, Kind
 from fonoteca.catalogue.search_corrections import corrected_queries
 from fonoteca.catalogue.search_match import row_matches
-from fonoteca.catalogue.search_plan import choose_leading
+from fonoteca.catalogue.search_plan import choose_leading, is_contradictory, is_told_by, make_plan
 from fonoteca.catalogue.search_query import Query
 from fonoteca.catalogue.search_rows import read_names
 from fonoteca.catalogue.search_text import Term
+from fonoteca.catalogue.search_tier import Check, Tier, checked, rows_in_tier
 from fonoteca.catalogue.search_vocabulary import EditionVocabulary, Vocabulary, WorkingVocabulary, match_expression
 from fonoteca.catalogue.statements import Statements
 from fonoteca.ground.errors import DatabaseError
 
 STEPS_BETWEEN_LOOKS = 20_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
-IN_VAIN = 150
-"""Rows that are read in vain, some ten milliseconds, before the index is asked for one word more."""
-MOST_TO_CHECK, MOST_TO_SORT = 500, 20_000
+MOST_TO_CHECK, MOST_TO_SORT = 2_000, 20_000
 """Tracks of a filter that are looked at one by one instead of asking the index for words; tracks that are put in order without words."""
 
 
@@ -72,22 +72,8 @@ class SearchRun:
         """The first `most` row numbers that match, in order, from behind row `behind` (0: from the first)."""
         rows: list[int] = []
         with self._within_time():
-            condition = self._condition(query.filter)
-            leading = choose_leading(self._vocabulary, [wanted.term for wanted in query.wanted], most)
-            for asked, patience in _stages(leading, self.is_edition):
-                is_told_by_index = condition[0] == "1" and _is_told_by(asked, query)
-                for row in self._candidates(query, asked, condition, behind):
-                    behind = row
-                    if is_told_by_index or self._matches(row, query, condition):
-                        rows.append(row)
-                        if len(rows) == most:
-                            return rows
-                    else:
-                        patience -= 1
-                        if patience == 0:
-                            break
-                else:
-                    break
+            for row in islice(self._matching(query, behind, most), most):
+                rows.append(row)
         return rows
 
     def collect_corrected(self, query: Query, most: int) -> tuple[list[int], str | None]:
@@ -104,11 +90,26 @@ class SearchRun:
             return next(variants, None)
         return None
 
-    def _matches(self, row: int, query: Query, condition: Condition) -> bool:
+    def _matching(self, query: Query, behind: int, most: int) -> Iterator[int]:
+        if is_contradictory(query):
+            return
+        condition = self._condition(query.filter)
+
+        def check(rows: Sequence[int]) -> list[int]:
+            self._keep_time()
+            names = read_names(self.statements, self.kind, rows, condition)
+            return [row for row in rows if row in names and row_matches(names[row], query)]
+
+        if self.is_edition:
+            yield from self._edition_rows(query, condition, check, behind)
+            return
+        leading = choose_leading(self._vocabulary, [wanted.term for wanted in query.wanted], most)
+        rows = self._working_candidates(leading, condition, behind)
+        yield from rows if is_told_by(leading, query) else checked(rows, check)
+
+    def _keep_time(self) -> None:
         if time.perf_counter() > self.deadline:
             raise apsw.InterruptError
-        names = read_names(self.statements, self.kind, row, condition)
-        return names is not None and row_matches(names, query)
 
     @contextmanager
     def _within_time(self) -> Iterator[None]:
@@ -131,18 +132,26 @@ class SearchRun:
             return (_without_popularity(filter) if self.is_edition else filter).condition(self.is_edition)
         return row_condition(filter, self.kind, self.is_edition)
 
-    def _candidates(self, query: Query, leading: list[Term], condition: Condition, behind: int) -> Iterator[int]:
-        """Row numbers in order that may match; without words every row that passes the condition."""
-        if not self.is_edition:
-            return self._working_candidates(leading, condition, behind)
-        first, last = behind + 1, self.statements.value(f"SELECT max({self.kind}) FROM {self.kind}s") or 0
+    def _edition_rows(self, query: Query, condition: Condition, check: Check, behind: int) -> Iterator[int]:
+        """Row numbers in order that match; without words every row that passes the condition."""
+        last_of_all = self.statements.value(f"SELECT max({self.kind}) FROM {self.kind}s") or 0
+        first, last = behind + 1, last_of_all
         if self.kind == "track" and (query.filter.popularity_from is not None or query.filter.popularity_to is not None):
             lowest, highest = popularity_rows(self.statements, query.filter.popularity_from, query.filter.popularity_to)
             first, last = max(first, lowest), min(last, highest)
-        few = self._few_rows(query.filter, condition, MOST_TO_CHECK if leading else MOST_TO_SORT)
+        few = self._few_rows(query.filter, condition, MOST_TO_CHECK if query.wanted else MOST_TO_SORT)
         if few is not None:
-            return (row for row in few if first <= row <= last)
-        return self._tier_candidates(match_expression(leading), first, last) if leading else self._scan(condition, first, last)
+            yield from checked((row for row in few if first <= row <= last), check)
+        elif not query.wanted:
+            rows = self._scan(condition, first, last)
+            yield from rows if is_told_by((), query) else checked(rows, check)
+        else:
+            plan = make_plan(self._vocabulary, query)
+            for name, tier_first, tier_last in self._tiers:
+                self._keep_time()
+                tier = Tier(name, max(first, tier_first), min(last, tier_last), (tier_last - tier_first + 1) / last_of_all)
+                if tier.first <= tier.last:
+                    yield from rows_in_tier(self.statements, tier, plan, check, is_told=plan.is_told and condition[0] == "1")
 
     def _few_rows(self, filter: TrackFilter, condition: Condition, most: int) -> list[int] | None:
         """The tracks that pass a filter with an index, in order, where they are at most so many; else None."""
@@ -151,15 +160,6 @@ class SearchRun:
         sql = f"SELECT t.track FROM tracks t WHERE {condition[0]} LIMIT {most + 1}"
         rows = list(self._rows(sql, condition[1]))
         return sorted(rows) if len(rows) <= most else None
-
-    def _tier_candidates(self, expression: str, first: int, last: int) -> Iterator[int]:
-        for name, tier_first, tier_last in self._tiers:
-            low, high = max(first, tier_first), min(last, tier_last)
-            if low <= high:
-                sql = f"SELECT rowid FROM {name} WHERE {name} MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid"
-                yield from self._rows(sql, (expression, low, high))
-                if time.perf_counter() > self.deadline:
-                    raise apsw.InterruptError
 
     def _scan(self, condition: Condition, first: int, last: int) -> Iterator[int]:
         alias = ALIASES[self.kind]
@@ -182,19 +182,3 @@ class SearchRun:
 
 def _without_popularity(filter: TrackFilter) -> TrackFilter:
     return msgspec.structs.replace(filter, popularity_from=None, popularity_to=None)
-
-
-def _stages(leading: list[Term], is_ranked: bool) -> Iterator[tuple[list[Term], int]]:
-    """The words to ask for, with how many rows may be read in vain before the next word joins them, from the row reached on.
-
-    Words of one title come together, so two rare ones often leave hardly a row, and the long list of a common word need not be read.
-    """
-    if is_ranked:
-        yield from ((leading[:count], IN_VAIN) for count in range(2, len(leading)))
-    yield leading, -1
-
-
-def _is_told_by(leading: list[Term], query: Query) -> bool:
-    """Whether a row that holds the leading terms needs no further look."""
-    is_plain = all(wanted.scope == "any" and wanted.term.run is None and wanted.term in leading for wanted in query.wanted)
-    return bool(leading) and is_plain and not (query.phrases or query.unwanted or query.unwanted_phrases)

@@ -71,9 +71,14 @@ class Term(msgspec.Struct, frozen=True):
 def index_words(*texts: str) -> str:
     """What FTS5 is given for the names of one row; the same texts give the same words for ever (format 1)."""
     joined = "\n".join(texts)
-    if joined.isascii() and len(joined) <= LONGEST_NAME and not _ODD_ASCII.search(joined):
+    if is_plain(joined):
         return joined
     return "\n".join(words for text in texts for line in text[:LONGEST_NAME].split("\n") if (words := _line_words(line)))
+
+
+def is_plain(names: str) -> bool:
+    """Whether what is indexed of these names, a line each, is what they are: no word of theirs has another form."""
+    return names.isascii() and len(names) <= LONGEST_NAME and not _ODD_ASCII.search(names)
 
 
 def _line_words(line: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from fonoteca.catalogue.search_text import Term
@@ -11,6 +12,8 @@ from fonoteca.catalogue.statements import Statements
 _MOST_COUNTED = 300
 _COMMONEST = 1000
 _LAST = "\U0010ffff"
+MOST_NESTED = 8
+"""Words that are asked for in pairs; more could be too deep for FTS5, and leave nothing to be found anyway."""
 
 
 class Vocabulary(Protocol):
@@ -86,9 +89,21 @@ class WorkingVocabulary:
         return nearest_in_vocabulary(self._statements.rows(sql, (word[0], word[0] + _LAST, *lengths)), word) if slips else []
 
 
-def match_expression(terms: list[Term]) -> str:
-    """The FTS5 expression for all of the terms; every token is quoted, so that nothing in it is syntax."""
-    return " AND ".join("(" + " OR ".join(_all_tokens(tokens, term.is_prefix) for tokens in term.alternatives) + ")" for term in terms)
+def match_expression(terms: Sequence[Term]) -> str:
+    """The FTS5 expression for all of the terms; every token is quoted, so that nothing in it is syntax.
+
+    The first words are asked for in pairs: `((a AND b) NOT "") AND c`. FTS5 makes one list of `a AND b AND c` and looks for each
+    place of `a` in `c`, too; so it looks in `c` only for those that `a` and `b` share. Nothing is `""`, so NOT takes nothing away.
+    """
+    expression, is_several = "", False
+    for place, term in enumerate(terms):
+        asked = "(" + " OR ".join(_all_tokens(tokens, term.is_prefix) for tokens in term.alternatives) + ")"
+        if expression:
+            expression = f'(({expression}) NOT "")' if is_several and place <= MOST_NESTED else expression
+            expression, is_several = f"{expression} AND {asked}", True
+        else:
+            expression, is_several = asked, any(len(tokens) > 1 for tokens in term.alternatives)
+    return expression
 
 
 def _all_tokens(tokens: tuple[str, ...], is_prefix: bool) -> str:
