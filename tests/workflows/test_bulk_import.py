@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +130,108 @@ def test_recordings_that_stand_on_a_release_stand_there_alone(tmp_path: Path) ->
     assert len(one["track_genres"]) == len(two["track_genres"]) == 3
 
 
-def test_a_stopped_run_says_that_it_begins_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_of_each_value_the_last_line_counts_and_null_takes_it_away(tmp_path: Path) -> None:
+    mbid = ["00000009-2222-4222-8222-22222222222" + digit for digit in "123"]
+    full = {"title": "a", "artists": ["x", "y"], "isrcs": ["USRC10000001", "USRC10000002"], "genres": ["pop"], "label": "L", "disc": 1,
+            "number": 2, "date": "1999", "duration_ms": 5, "explicit": True, "popularity": 3, "plays": 7, "rights": "CC0",
+            "attribution": "me", "album": "A", "album_artists": ["x"], "barcode": "12"}  # fmt: skip
+    nothing = {name: [] if isinstance(value, list) else None for name, value in full.items()} | {"title": "b"}
+    rows = [{"recording_mbid": mbid[0]} | full, {"recording_mbid": mbid[1]} | full, {"recording_mbid": mbid[0]} | nothing,
+            {"recording_mbid": mbid[1], "label": None, "genres": [], "explicit": None}, {"recording_mbid": mbid[2]} | nothing,
+            {"recording_mbid": mbid[2]} | full, {"recording_mbid": mbid[2], "title": None},
+            {"record": "artist", "name": "x", "country": "NL", "aliases": ["z"], "genres": ["rap"], "popularity": 4, "followers": 5},
+            {"record": "artist", "name": "x", "country": None, "aliases": [], "popularity": None},
+            {"record": "album", "title": "A", "artists": ["x"], "barcode": "12", "date": "2001", "label": "M", "popularity": 9},
+            {"record": "album", "title": "A", "artists": ["x"], "barcode": "12", "date": None, "popularity": None}]  # fmt: skip
+    one, two, _ = both_ways(tmp_path, write_rows(tmp_path / "rows.jsonl", rows))
+    # of things that nothing names any more one edition has rows, the other has none, so their numbers differ
+    for table, name in (("artists", "x"), ("albums", "A")):
+        told = [
+            [[value for value in row[3:] if not isinstance(value, int)] for row in rows[table] if row[2] == name] for rows in (one, two)
+        ]
+        assert told[0] == told[1] and len(told[0]) == 1, table
+    for table in ("artist_aliases", "artist_genres", "further_isrcs", "further_track_artists", "given_forms"):
+        assert len(one[table]) == len(two[table]), table
+    columns = columns_of(tmp_path / "two.sqlite3", "tracks")
+    numbered = {"label", "rights", "artist", "album"}
+    seen = [[{name: row[place] is None if name in numbered else row[place] for place, name in enumerate(columns)} for row in rows["tracks"]]
+            for rows in (one, two)]  # fmt: skip
+    assert seen[0] == seen[1] and {row["title"] for row in seen[1]} == {"a", "b", None}
+
+
+def columns_of(edition: Path, table: str) -> list[str]:
+    with apsw.Connection(str(edition), flags=apsw.SQLITE_OPEN_READONLY) as connection:
+        return [name for _, name, *_ in connection.execute(f"PRAGMA table_xinfo({table})")]
+
+
+_RUN = """
+import sys
+from pathlib import Path
+from fonoteca.ground.progress import Silent
+from fonoteca.workflows import bulk_import
+from fonoteca.workflows.catalogue_import import ImportOptions
+bulk_import.BLOCK_BYTES = 6_000
+if __name__ == "__main__":
+    folder, *files = map(Path, sys.argv[1:])
+    report = bulk_import.import_into(files, folder, ImportOptions(), Silent(), memory_bytes=1 << 30, jobs=int(sys.argv[0][-4]))
+    print(sorted(report.counts.items()), sorted(report.finding_counts.items()), [finding.fact for finding in report.findings])
+"""
+
+
+def content_of(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    lines, table = write_rows(tmp_path / "rows.jsonl", [*odd_rows(400, 8), {"titel": "x"}]), tmp_path / "shelf.csv"
+    table.write_text("title;artists;disc\n" + "".join(f"Shelf {n};A{n % 7};{n if n % 50 else 'x'}\n" for n in range(500)))
+    for jobs in (1, 2):
+        (tmp_path / f"run{jobs}.py").write_text(_RUN)
+    whole = subprocess.run([sys.executable, tmp_path / "run2.py", tmp_path / "whole", lines, table], capture_output=True, check=True)
+    moments, kills = [0.9, 1.6, 2.2, 2.6, 1.2], 0
+    for moment in moments:
+        run = subprocess.Popen([sys.executable, tmp_path / "run1.py", tmp_path / "tables", lines, table], stderr=subprocess.DEVNULL)
+        try:
+            run.wait(moment)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
+            kills += 1
+    last = subprocess.run([sys.executable, tmp_path / "run1.py", tmp_path / "tables", lines, table], capture_output=True)
+    assert kills > 0
+    if last.returncode == 0:  # else an earlier one came to its end
+        assert last.stdout == whole.stdout
+    assert content_of(tmp_path / "tables") == content_of(tmp_path / "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.jsonl", "run1.py", "run2.py", "shelf.csv", "tables", "whole"]
+
+
+@pytest.mark.parametrize("stage", ["_put_together", "map_in_order"])
+def test_a_stopped_run_keeps_what_is_done_and_says_so(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bulk_import, "_parse_all", stopped)
     file = write_rows(tmp_path / "rows.jsonl", [{"title": "a"}])
-    assert cli(["catalogue", "import", "--into", str(tmp_path / "tables"), str(file)]) == StoppedError.exit_status
-    assert "begins anew" in capsys.readouterr().err and list(tmp_path.iterdir()) == [file]
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk_import, stage, stopped)
+        assert cli(["catalogue", "import", "--into", str(tmp_path / "tables"), str(file)]) == StoppedError.exit_status
+    assert "goes on" in capsys.readouterr().err and not (tmp_path / "tables").exists()
+    monkeypatch.setattr("fonoteca.catalogue.bulk.import_parts.parse_block", stopped if stage == "_put_together" else None)
+    if stage == "_put_together":  # nothing is read again
+        assert cli(["catalogue", "import", "--into", str(tmp_path / "tables"), str(file)]) == 0
+        assert (tmp_path / "tables" / "tracks.parquet").exists() and len(list(tmp_path.iterdir())) == 2
+
+
+def test_parts_of_another_file_are_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    file = write_rows(tmp_path / "rows.jsonl", [{"title": "a"}])
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk_import, "_put_together", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            import_into([file], tmp_path / "tables", ImportOptions(), Silent(), jobs=1)
+    write_rows(file, [{"title": "b"}, {"title": "c"}])
+    report = import_into([file], tmp_path / "tables", ImportOptions(), Silent(), jobs=1)
+    assert report.counts["tracks"] == 2 and len(list(tmp_path.iterdir())) == 2

@@ -114,7 +114,9 @@ class ImportWriter:
             record = msgspec.structs.replace(record, aliases=tuple(dict.fromkeys((*(record.aliases or ()), *former.aliases))))
         if record == former:
             return str(former.id), False
-        return self._catalogue.put_artist(record), True
+        found = self._catalogue.put_artist(record)
+        self._take_away("artists", found, row, ("popularity", "followers"))
+        return found, True
 
     def _artist(self, public_id: str) -> ArtistRecord | None:
         """What is known of an artist whose name came from a record of its own."""
@@ -142,7 +144,14 @@ class ImportWriter:
         if former is not None and self._says_the_same(former, record):
             return public_id, False
         found = self._catalogue.put_album(record)
+        self._take_away("albums", found, row, ("popularity",))
         return found, self._sql.connection.total_changes() > before
+
+    def _take_away(self, table: str, public_id: str, row: ArtistRow | AlbumRow, names: tuple[str, ...]) -> None:
+        """Scores that tracks may have told too go where a record denies them; a record that is silent leaves them."""
+        for name in names:
+            if getattr(row, name) is None:
+                self._sql.run(f"UPDATE {table} SET {name} = NULL WHERE id = ?", (public_id,))
 
     def _says_the_same(self, former: AlbumRecord, record: AlbumRecord) -> bool:
         names = ("artists", *_ALBUM_FIELDS)

@@ -42,7 +42,7 @@ def import_(
 ) -> int:
     """Take metadata into the catalogue. Bad lines are set aside (exit status 3).
 
-    Can be stopped at any moment; the same command goes on, with --into it begins anew.
+    Can be stopped at any moment; the same command goes on.
     """
     from fonoteca.workflows.catalogue_import import ImportOptions, import_files, look_at_files, plan_files
 
@@ -58,7 +58,7 @@ def import_(
         try:
             report = import_into(files, into, options, open_progress(), scratch=scratch, memory_bytes=parse_bytes(memory))
         except KeyboardInterrupt:
-            raise StoppedError("stopped", "Nothing was written: --into begins anew, so run the same command again.") from None
+            raise StoppedError("stopped", "The same command goes on behind the parts that are done.") from None
     else:
         with opened_archive(archive, "catalogue import") as opened:
             report = import_files(opened, files, options, open_progress())

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-_ALPHABET = np.frombuffer(b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", np.uint8)
-_PLACES = {chr(letter): place for place, letter in enumerate(_ALPHABET)}
+ALPHABET = np.frombuffer(b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", np.uint8)
+_PLACES = {chr(letter): place for place, letter in enumerate(ALPHABET)}
 _FIVE = np.uint64(57**5)
 _KEY_BITS = 63
 ID_CHARACTERS = 22
@@ -53,7 +53,7 @@ def ids_of(digests: bytes) -> pa.Array:
             at = ID_CHARACTERS - 1 - group * 5 - place
             if at < 0:
                 break
-            letters[:, at] = _ALPHABET[rest % np.uint64(57)]
+            letters[:, at] = ALPHABET[rest % np.uint64(57)]
             rest = rest // np.uint64(57)
     offsets = np.arange(0, (count + 1) * ID_CHARACTERS, ID_CHARACTERS, dtype=np.int32)
     return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(letters))

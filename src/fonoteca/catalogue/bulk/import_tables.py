@@ -6,7 +6,7 @@ it, only have their references replaced, part after part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fonoteca.catalogue.bulk.import_parts import PARTS
+from fonoteca.catalogue.bulk.import_rows import TOLD
 from fonoteca.catalogue.bulk.import_twins import Twins, find_twins
 from fonoteca.catalogue.bulk.shapes import table_shapes
 from fonoteca.catalogue.bulk.staging import read_ahead
@@ -28,46 +29,72 @@ from fonoteca.ground.progress import Progress
 Array = NDArray[Any]
 _TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string(), "BLOB": pa.binary()}
 LINKS = ("further_track_artists", "further_isrcs", "track_genres", "given_forms")
+_RIGHTS = 1 << TOLD.index("rights")
 EVERY_FIELD = "*"
 """The field of a provenance row that speaks of every value of its track."""
 
-_ARTISTS = """
-SELECT row_number() OVER (ORDER BY key) AS artist, any_value(id) AS id,
-  coalesce(arg_max(name, seq) FILTER (is_record = 1), min(name)) AS name, arg_max(popularity, seq) AS popularity,
-  arg_max(followers, seq) AS followers, any_value(mbid) AS mbid, arg_max(sort_name, seq) AS sort_name, arg_max(country, seq) AS country,
-  key, count(DISTINCT id) AS ids
-FROM {artists} GROUP BY key ORDER BY key
+PLAIN_COLUMNS = ("id", "title", "isrc_number", "duration_ms", "isrc", "alias", "value")
+"""Columns whose values seldom come twice, so that a dictionary of them is trouble for nothing."""
+
+
+def _told(column: str, bit: int) -> str:
+    """What the last line that tells a column says; None where it denies it."""
+    return f"arg_max_null({column}, seq) FILTER (told & {1 << bit} <> 0) AS {column}"
+
+
+_ARTISTS = f"""
+SELECT row_number() OVER (ORDER BY key) AS artist, min(id) AS id,
+  coalesce(arg_max(name, seq) FILTER (is_record = 1), min(name)) AS name, {_told("popularity", 0)}, {_told("followers", 1)},
+  max(mbid) AS mbid, {_told("sort_name", 2)}, {_told("country", 3)}, key, max(id) <> min(id) AS has_twin,
+  max(seq) FILTER (told & 16 <> 0) AS aliases_by, max(seq) FILTER (told & 32 <> 0) AS genres_by
+FROM {{artists}} ANTI JOIN unnamed USING (key) GROUP BY key ORDER BY key
 """
-_ALBUMS = """
-SELECT row_number() OVER (ORDER BY key) AS album, any_value(id) AS id, any_value(title) AS title, arg_max(date, seq) AS date,
-  arg_max(label, seq) AS label, any_value(gtin) AS gtin, arg_max(popularity, seq) AS popularity, any_value(mbid) AS mbid, key,
-  count(DISTINCT id) AS ids, coalesce(max(seq) FILTER (is_record = 1), min(seq)) AS told_by
-FROM {albums} GROUP BY key ORDER BY key
+_UNNAMED = """
+CREATE TABLE unnamed AS
+WITH lost AS (
+  SELECT DISTINCT p.artist AS key FROM {album_artists} p JOIN albums b ON b.key = p.key AND b.told_by <> p.seq
+  EXCEPT SELECT p.artist FROM {album_artists} p JOIN albums b ON b.key = p.key AND b.told_by = p.seq
+)
+SELECT key FROM lost ANTI JOIN (SELECT key FROM {artists} WHERE is_record = 1) USING (key)
+ANTI JOIN (SELECT artist AS key FROM {tracks}) USING (key) ANTI JOIN (SELECT artist AS key FROM {further_track_artists}) USING (key)
+"""
+"""Artists that only stand at albums whose artists are told by another line."""
+_ALBUMS = f"""
+SELECT row_number() OVER (ORDER BY key) AS album, min(id) AS id,
+  coalesce(arg_max(title, seq) FILTER (is_record = 1), min(title)) AS title, {_told("date", 1)}, {_told("label", 2)}, max(gtin) AS gtin,
+  {_told("popularity", 0)}, max(mbid) AS mbid, key, max(id) <> min(id) AS has_twin,
+  coalesce(max(seq) FILTER (is_record = 1), min(seq)) AS told_by
+FROM {{albums}} GROUP BY key ORDER BY key
 """
 _NAMED = (
-    "SELECT row_number() OVER (ORDER BY key) AS {one}, any_value(name) AS name, key, count(DISTINCT name) AS ids FROM {parts} GROUP BY key"
+    "SELECT row_number() OVER (ORDER BY key) AS {one}, min(name) AS name, key, min(name) <> max(name) AS has_twin FROM {parts} "
+    "GROUP BY key ORDER BY key"
 )
 
 
 class TableMaker:
-    """Makes the tables of `folder` from the part files in `scratch`, which are deleted as they are used up."""
+    """Makes the tables of `folder` from the part files in `scratch`, which stay."""
 
     def __init__(self, scratch: Path, folder: Path, memory_bytes: int, jobs: int, progress: Progress) -> None:
         self._scratch, self._folder, self._progress = scratch, folder, progress
+        for left in scratch.glob("gathering.duckdb*"):
+            left.unlink()
         self._sql = duckdb.connect(str(scratch / "gathering.duckdb"))
+        self._memory_bytes = memory_bytes
         self._sql.execute(f"SET memory_limit = '{memory_bytes // 2 >> 20}MiB'")
         self._sql.execute(f"SET threads = {jobs}")
         self._sql.execute(f"SET temp_directory = '{str(scratch / 'spill').replace(chr(39), chr(39) * 2)}'")
         self._keys: dict[str, Array] = {}
         self.rows: dict[str, int] = {}
 
-    def make(self, blocks: int, source: str, rights: Mapping[str, RightsRow | None]) -> dict[str, int]:
-        """Write TABLE.parquet for every table; gives the rows of each. `rights` says what each statement means."""
+    def make(self, sources: Sequence[str], rights: Mapping[str, RightsRow | None]) -> dict[str, int]:
+        """Write TABLE.parquet for every table; gives the rows of each. `sources`: of each block; `rights`: of each statement."""
         self._gather()
         links = {name: self._parts(name) for name in LINKS}
-        twins = find_twins(self._sql, self._parts("tracks"), links, self._parts("recording_lines"))
+        files = sorted(self._scratch.glob("tracks-*.parquet"))
+        twins = find_twins(self._sql, self._parts("tracks"), links, self._parts("recording_lines"), files, self._memory_bytes // 4)
         self._write_rights(rights)
-        self._write_tracks(blocks, source, rights, twins)
+        self._write_tracks(sources, rights, twins)
         self._sql.close()
         for name, shape in table_shapes().items():
             if name not in self.rows:
@@ -91,8 +118,9 @@ class TableMaker:
             run(f"CREATE TABLE {table} AS " + _NAMED.format(one=one, parts=self._parts(table)))
             self._keep_keys(table)
             self._write_query(table, f"SELECT {one}, name FROM {table} ORDER BY {one}")
-        run("CREATE TABLE artists AS " + _ARTISTS.format(artists=self._parts("artists")))
         run("CREATE TABLE albums AS " + _ALBUMS.format(albums=self._parts("albums")))
+        run(_UNNAMED.format(**{name: self._parts(name) for name in ("album_artists", "artists", "tracks", "further_track_artists")}))
+        run("CREATE TABLE artists AS " + _ARTISTS.format(artists=self._parts("artists")))
         for table in ("artists", "albums"):
             self._keep_keys(table)
         self._write_query(
@@ -101,12 +129,9 @@ class TableMaker:
         for table, value in (("artist_aliases", "alias"), ("artist_genres", "g.genre")):
             parts = self._parts(table)
             join = "JOIN genres g ON g.key = p.genre" if table == "artist_genres" else ""
-            last = f"(SELECT key, max(seq) AS seq FROM {parts} GROUP BY key)"
-            self._write_query(
-                table,
-                f"SELECT a.artist, p.position, {value} FROM {parts} p SEMI JOIN {last} l ON l.key = p.key AND l.seq = p.seq "
-                f"JOIN artists a ON a.key = p.key {join} ORDER BY 1, 2",
-            )
+            last = "genres_by" if join else "aliases_by"
+            query = f"SELECT a.artist, p.position, {value} FROM {parts} p JOIN artists a ON a.key = p.key AND a.{last} = p.seq {join}"
+            self._write_query(table, f"{query} ORDER BY 1, 2")
         self._write_albums()
 
     def _write_albums(self) -> None:
@@ -124,7 +149,7 @@ class TableMaker:
 
     def _keep_keys(self, table: str) -> None:
         """The keys in the order of the numbers 1, 2, 3 …; two names under one key would be joined, so that is refused."""
-        twin = self._sql.execute(f"SELECT key FROM {table} WHERE ids > 1 LIMIT 1").fetchone()
+        twin = self._sql.execute(f"SELECT key FROM {table} WHERE has_twin LIMIT 1").fetchone()
         if twin:
             raise FormatError(
                 f"two {table} have ids that agree in 63 bits ({twin[0]})",
@@ -152,52 +177,55 @@ class TableMaker:
 
     # tracks and their links
 
-    def _write_tracks(self, blocks: int, source: str, rights: Mapping[str, RightsRow | None], twins: Twins) -> None:
+    def _write_tracks(self, sources: Sequence[str], rights: Mapping[str, RightsRow | None], twins: Twins) -> None:
         names = ("tracks", *LINKS, "provenance")
         shapes = {name: table_shapes()[name] for name in names}
         schemas = {name: pa.schema([(column.name, _TYPES[column.type]) for column in shape.columns]) for name, shape in shapes.items()}
-        writers = {name: pq.ParquetWriter(self._folder / f"{name}.parquet", schemas[name], compression="zstd") for name in names}
+        writers = {name: self._writer(name, schemas[name]) for name in names}
         self._artist_names = self._sql.execute("SELECT name FROM artists ORDER BY artist").to_arrow_table()["name"].combine_chunks()
         self.rows |= dict.fromkeys(names, 0)
         try:
-            for tables in read_ahead(self._finished(blocks, source, rights, twins, schemas), 2):
+            for tables in read_ahead(self._finished(sources, rights, twins, schemas), 2):
                 for name, table in tables.items():
-                    writers[name].write_table(table)
+                    if table.num_rows:
+                        writers[name].write_table(table)
                     self.rows[name] += table.num_rows
                 self._progress.advance(tables["tracks"].num_rows)
         finally:
             for writer in writers.values():
                 writer.close()
 
+    def _writer(self, table: str, schema: pa.Schema) -> pq.ParquetWriter:
+        repeated = [name for name in schema.names if name not in PLAIN_COLUMNS]
+        return pq.ParquetWriter(
+            self._folder / f"{table}.parquet", schema, compression="zstd", use_dictionary=repeated,
+        )  # fmt: skip
+
     def _finished(
-        self, blocks: int, source: str, rights: Mapping[str, RightsRow | None], twins: Twins, schemas: Mapping[str, pa.Schema]
+        self, sources: Sequence[str], rights: Mapping[str, RightsRow | None], twins: Twins, schemas: Mapping[str, pa.Schema]
     ) -> Iterator[dict[str, pa.Table]]:
         before = 0
-        for block in range(blocks):
+        for block, source in enumerate(sources):
             tracks = self._read("tracks", block)
-            if tracks is None:
+            if not len(tracks):
                 continue
             seqs = tracks["seq"].to_numpy()
             numbers = before + 1 + np.arange(len(seqs))
             before += len(seqs)
-            kept = twins.keep_first(tracks)
+            low, high = block << 32, block + 1 << 32
+            kept = twins.settle("tracks", tracks, low, high)
             made = {"tracks": self._track_table(kept, numbers[np.searchsorted(seqs, kept["seq"].to_numpy())], rights, schemas["tracks"])}
             for name in LINKS:
-                links = twins.links_of(name, self._read(name, block), kept)
+                links = twins.settle(name, self._read(name, block), low, high)
                 track = numbers[np.searchsorted(seqs, links["seq"].to_numpy())]
                 made[name] = self._link_table(name, links, track, schemas[name])
-            track = made["tracks"]["track"]
-            columns = [track, pa.array([EVERY_FIELD] * len(track)), pa.array([source] * len(track))]
-            made["provenance"] = pa.table(columns, schema=schemas["provenance"])
-            for name in ("tracks", *LINKS, "recording_lines"):
-                (self._scratch / f"{name}-{block:08d}.parquet").unlink(missing_ok=True)
+            columns = {"track": made["tracks"]["track"], "field": EVERY_FIELD, "source": source}
+            made["provenance"] = _with_constants(columns, len(kept), schemas["provenance"])
             yield made
 
-    def _read(self, table: str, block: int) -> pa.Table | None:
+    def _read(self, table: str, block: int) -> pa.Table:
         path = self._scratch / f"{table}-{block:08d}.parquet"
-        if not path.exists():
-            return None if table == "tracks" else pa.schema(list(PARTS[table].items())).empty_table()
-        return pq.read_table(path)
+        return pq.read_table(path) if path.exists() else pa.schema(list(PARTS[table].items())).empty_table()
 
     def _track_table(self, part: pa.Table, numbers: Array, rights: Mapping[str, RightsRow | None], schema: pa.Schema) -> pa.Table:
         columns: dict[str, Any] = {name: part[name] for name in schema.names if name in part.column_names}
@@ -206,11 +234,11 @@ class TableMaker:
             columns[name] = self._number(table, part[name])
         columns["credited_as"] = self._credit(columns["artist"], part["credited_as"])
         columns["state"] = pa.array(np.zeros(len(part), np.int64))
-        told = part["rights_text"]
-        if told.null_count < len(told):
-            number = {text: self._rights[row.uri] for text, row in rights.items() if row is not None}
-            columns["rights"] = pa.array([number.get(text) for text in told.to_pylist()], pa.int64())
-            columns["rights_from"] = pc.if_else(pc.is_valid(told), "metadata", pa.scalar(None, pa.string()))
+        number = {text: self._rights[row.uri] for text, row in rights.items() if row is not None}
+        if part["rights_text"].null_count < len(part):
+            columns["rights"] = pa.array([number.get(text) for text in part["rights_text"].to_pylist()], pa.int64())
+        is_told = pa.array(part["told"].to_numpy() & _RIGHTS != 0)  # null denies
+        columns["rights_from"] = pc.if_else(is_told, "metadata", pa.scalar(None, pa.string()))
         nothing = {name: pa.nulls(len(part), schema.field(name).type) for name in schema.names if name not in columns}
         columns |= nothing
         return pa.table([columns[name] for name in schema.names], schema=schema)
@@ -239,3 +267,14 @@ class TableMaker:
             return given
         called = self._artist_names.take(pc.subtract(artists, 1))
         return pc.if_else(pc.fill_null(pc.not_equal(given, called), False), given, pa.scalar(None, pa.string()))
+
+
+def _with_constants(columns: Mapping[str, Any], rows: int, schema: pa.Schema) -> pa.Table:
+    """A table of `rows` rows, in which a text stands for a column that has it in every row."""
+    arrays = [
+        pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([column])).cast(pa.string())
+        if isinstance(column, str)
+        else column
+        for column in columns.values()
+    ]
+    return pa.table(dict(zip(columns, arrays, strict=True))).cast(schema)

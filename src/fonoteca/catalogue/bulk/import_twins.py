@@ -1,16 +1,26 @@
-"""Lines that speak of one track: the first has its place, and of each value the last that was given counts."""
+"""Lines that speak of one track: the first has its place, and of each value the last line that says it, or denies it, counts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-_TWINS = "SELECT key FROM {tracks} WHERE seq NOT IN (SELECT seq FROM placed) GROUP BY key HAVING count(*) > 1"
+from fonoteca.catalogue.bulk.import_rows import TOLD
+
+Array = NDArray[Any]
+_FIELDS = {"artist": ("artists",), "credited_as": ("artists",), "isrc_number": ("isrcs",), "rights_text": ("rights",),
+           "album": ("album", "album_artists", "album_mbid", "barcode")}  # fmt: skip
+"""The fields that a column of tracks is made of, where it is not the one of its name."""
+_LINK_FIELDS = {"further_track_artists": ("artists",), "further_isrcs": ("isrcs",), "track_genres": ("genres",)}
+_FORM_FIELDS = {("artist_mbids",): ("artist_mbids",), ("album", "album_artists", "barcode"): _FIELDS["album"]}
+"""Which given forms follow the last line that told one of these fields."""
 
 _PLACED = """
 INSERT INTO placed
@@ -25,89 +35,103 @@ SELECT r.seq FROM {recordings} r JOIN alone a ON a.key = r.key JOIN elsewhere e 
 """Lines of recordings that earlier lines placed on a release: they make no track of their own."""
 
 
+def _mask(fields: Sequence[str]) -> int:
+    return sum(1 << TOLD.index(field) for field in fields)
+
+
 class Twins:
-    """`merged`: the seq of the first line → its row; links by table and first seq.
+    """`first`: the seqs, sorted, of lines that stand for several; `others`: of lines that make no row of their own."""
 
-    `others`: the seqs, sorted, of lines that make no row of their own.
-    """
+    def __init__(self, sql: duckdb.DuckDBPyConnection) -> None:
+        self._sql = sql
+        self.first: Array = np.empty(0, np.int64)
+        self.others: Array = np.empty(0, np.int64)
 
-    def __init__(self) -> None:
-        self.merged: dict[int, dict[str, Any]] = {}
-        self.others: NDArray[np.int64] = np.empty(0, np.int64)
-        self.links: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    def settle(self, table: str, part: pa.Table, low: int, high: int) -> pa.Table:
+        """The rows of a part, whose seqs run from `low` to below `high`, without lines that come again.
 
-    def keep_first(self, tracks: pa.Table) -> pa.Table:
-        """A part without lines that come again, each first one with all that its twins say."""
-        if not self.merged and not len(self.others):
-            return tracks
-        seqs = tracks["seq"].to_numpy()
-        rows = [self.merged[seq] for seq in seqs[np.isin(seqs, np.array(list(self.merged), np.int64))].tolist()]
-        plain = tracks.filter(pa.array(~np.isin(seqs, np.concatenate([self._others_in(seqs), np.array(list(self.merged), np.int64)]))))
-        return pa.concat_tables([plain, pa.Table.from_pylist(rows, tracks.schema)]).sort_by("seq") if rows else plain
-
-    def _others_in(self, seqs: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of `others` that lie between the lowest and the highest of these."""
-        if not len(seqs):
-            return self.others[:0]
-        return self.others[np.searchsorted(self.others, seqs.min()) : np.searchsorted(self.others, seqs.max(), "right")]
-
-    def links_of(self, table: str, links: pa.Table | None, tracks: pa.Table) -> pa.Table:
-        """The links of a part that was given by keep_first."""
-        assert links is not None
-        if not self.merged and not len(self.others):
-            return links
-        first = np.array(list(self.merged), np.int64)
-        plain = links.filter(pa.array(~np.isin(links["seq"].to_numpy(), np.concatenate([self._others_in(links["seq"].to_numpy()), first]))))
-        seqs = tracks["seq"].to_numpy()
-        rows = [row for seq in seqs[np.isin(seqs, first)].tolist() for row in self.links[table].get(seq, ())]
-        return pa.concat_tables([plain, pa.Table.from_pylist(rows, links.schema)]) if rows else plain
+        Each first line has all that its twins say.
+        """
+        first, others = _between(self.first, low, high), _between(self.others, low, high)
+        if not len(first) and not len(others):
+            return part
+        plain = part.filter(pa.array(~np.isin(part["seq"].to_numpy(), np.concatenate([first, others]))))
+        if not len(first):
+            return plain
+        columns = ", ".join(part.column_names)
+        query = f"SELECT {columns} FROM merged_{table} WHERE seq >= {low} AND seq < {high} ORDER BY ALL"
+        return pa.concat_tables([plain, self._sql.execute(query).to_arrow_table().cast(part.schema)]).sort_by("seq")
 
 
-def find_twins(sql: duckdb.DuckDBPyConnection, tracks: str, links: Mapping[str, str], recordings: str) -> Twins:
-    """Look for ids that several lines have; `tracks`, `links` and `recordings` are what DuckDB reads the parts from."""
-    twins = Twins()
-    sql.execute("CREATE TABLE placed (seq BIGINT)")
+def _between(seqs: Array, low: int, high: int) -> Array:
+    return seqs[np.searchsorted(seqs, low) : np.searchsorted(seqs, high)]
+
+
+def find_twins(
+    sql: duckdb.DuckDBPyConnection, tracks: str, links: Mapping[str, str], recordings: str, files: Sequence[Path], memory_bytes: int
+) -> Twins:
+    """Look for ids that several lines have; `files` are the parts of tracks, the texts what DuckDB reads the parts from."""
+    twins = Twins(sql)
+    sql.execute("CREATE OR REPLACE TABLE placed (seq BIGINT)")
     if sql.execute(f"SELECT 1 FROM {recordings} LIMIT 1").fetchone():
         sql.execute(_PLACED.format(tracks=tracks, recordings=recordings))
-    placed = sql.execute("SELECT seq FROM placed ORDER BY seq").fetchnumpy()["seq"].astype(np.int64)
-    sql.execute("CREATE TABLE twin_keys AS " + _TWINS.format(tracks=tracks))
-    rows = _rows(sql, f"SELECT * FROM {tracks} SEMI JOIN twin_keys USING (key) ANTI JOIN placed USING (seq) ORDER BY seq")
-    first: dict[int, int] = {}
-    for row in rows:
-        seq = first.setdefault(row["key"], row["seq"])
-        known = twins.merged.setdefault(seq, row)
-        if known is not row:
-            credit = row["credited_as"] if row["artist"] is not None else known["credited_as"]
-            known |= {name: value for name, value in row.items() if value is not None and name != "seq"} | {"credited_as": credit}
-    of = {row["seq"]: first[row["key"]] for row in rows}
-    artist_told = {row["seq"] for row in rows if row["artist"] is not None}
-    isrc_told = {row["seq"] for row in rows if row["isrc_number"] is not None}
-    twins.others = np.sort(np.concatenate([np.array([seq for seq in of if seq not in twins.merged], np.int64), placed]))
-    sql.register("twin_lines", pa.table({"seq": pa.array(list(of), pa.int64())}))
-    for table, parts in links.items():
-        found = _rows(sql, f"SELECT * FROM {parts} SEMI JOIN twin_lines USING (seq) ORDER BY ALL")
-        told = {"further_track_artists": artist_told, "further_isrcs": isrc_told}.get(table, set())
-        twins.links[table] = _last(found, of, told, by_field=table == "given_forms")
+    twins.others = sql.execute("SELECT seq FROM placed ORDER BY seq").fetchnumpy()["seq"].astype(np.int64)
+    keys = _repeated_keys(files, memory_bytes)
+    if len(keys):
+        sql.register("repeated", pa.table({"key": keys}))
+        sql.execute(
+            f"CREATE OR REPLACE TABLE twin_lines AS SELECT * FROM {tracks} SEMI JOIN repeated USING (key) ANTI JOIN placed USING (seq)"
+        )
+        sql.unregister("repeated")
+        _merge(sql, links)
+        seqs = sql.execute("SELECT seq, first FROM twin_keys ORDER BY seq").fetchnumpy()
+        is_first = seqs["seq"] == seqs["first"]
+        twins.first = seqs["seq"][is_first].astype(np.int64)
+        twins.others = np.sort(np.concatenate([twins.others, seqs["seq"][~is_first].astype(np.int64)]))
     return twins
 
 
-def _last(rows: list[dict[str, Any]], of: Mapping[int, int], told: set[int], *, by_field: bool) -> dict[int, list[dict[str, Any]]]:
-    """The links of the last line that says any, or of those fields that it says; a line in `told` that has none takes all away."""
-    lines: dict[int, dict[int, list[dict[str, Any]]]] = {}
-    for row in rows:
-        lines.setdefault(of[row["seq"]], {}).setdefault(row["seq"], []).append(row)
-    for seq in told:
-        lines.setdefault(of[seq], {}).setdefault(seq, [])
-    chosen: dict[int, list[dict[str, Any]]] = {}
-    for first, by_line in lines.items():
-        if by_field:
-            fields = {row["field"]: row for _, one in sorted(by_line.items()) for row in one}
-            chosen[first] = [row | {"seq": first} for row in fields.values()]
+def _repeated_keys(files: Sequence[Path], memory_bytes: int) -> Array:
+    """The keys that stand in several lines, sorted; keys are read in as many ranges as memory asks for."""
+    count = sum(pq.ParquetFile(path).metadata.num_rows for path in files)
+    ranges = 1 + count * 24 // max(memory_bytes, 1)
+    width, found = (1 << 63) // ranges + 1, []
+    for number in range(ranges):
+        pieces = [np.empty(0, np.int64)]
+        for path in files:
+            keys = pq.read_table(path, columns=["key"])["key"].to_numpy()
+            pieces.append(keys if ranges == 1 else keys[keys // width == number])
+        keys = np.concatenate(pieces)
+        keys.sort()
+        found.append(np.unique(keys[1:][keys[1:] == keys[:-1]]))
+    return np.concatenate(found)
+
+
+def _merge(sql: duckdb.DuckDBPyConnection, links: Mapping[str, str]) -> None:
+    """Tables merged_NAME: the one row, and the links, that the lines of a track make together, under the seq of the first."""
+    names = [name for name, *_ in sql.execute("DESCRIBE twin_lines").fetchall()]
+    values = []
+    for name in names:
+        if name not in ("seq", "key", "id", "told"):
+            told = f"told & {_mask(_FIELDS.get(name, (name,)))} <> 0"
+            last = f"CASE WHEN bool_or({told}) THEN arg_max_null({name}, seq) FILTER ({told}) ELSE arg_min_null({name}, seq) END"
+            values.append(f"{last} AS {name}")
+    sql.execute(
+        "CREATE OR REPLACE TABLE merged_tracks AS SELECT min(seq) AS seq, key, any_value(id) AS id, bit_or(told) AS told, "
+        f"{', '.join(values)} FROM twin_lines GROUP BY key ORDER BY seq"
+    )
+    sql.execute(
+        "CREATE OR REPLACE TABLE twin_keys AS SELECT t.seq, m.seq AS first, t.told FROM twin_lines t JOIN merged_tracks m USING (key)"
+    )
+    for table, parts in links.items():
+        if table == "given_forms":
+            pieces = [_last_links(parts, fields, forms) for forms, fields in _FORM_FIELDS.items()]
         else:
-            chosen[first] = [row | {"seq": first} for row in by_line[max(by_line)]]
-    return chosen
+            pieces = [_last_links(parts, _LINK_FIELDS[table])]
+        sql.execute(f"CREATE OR REPLACE TABLE merged_{table} AS {' UNION ALL '.join(pieces)} ORDER BY seq")
 
 
-def _rows(sql: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = sql.execute(query).to_arrow_table().to_pylist()
-    return found
+def _last_links(parts: str, fields: Sequence[str], forms: Sequence[str] = ()) -> str:
+    last = f"SELECT first, coalesce(max(seq) FILTER (told & {_mask(fields)} <> 0), min(seq)) AS seq FROM twin_keys GROUP BY first"
+    which = f" WHERE field IN ({', '.join(repr(form) for form in forms)})" if forms else ""
+    return f"SELECT l.* REPLACE (k.first AS seq) FROM {parts} l JOIN ({last}) k ON k.seq = l.seq{which}"
