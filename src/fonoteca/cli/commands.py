@@ -21,6 +21,7 @@ from fonoteca.cli.proving import (
     RateOption,
     ReportOption,
     ScheduleOption,
+    is_mirror,
     refuse_without_schedule,
     verify_on_schedule,
 )
@@ -220,6 +221,8 @@ def verify(
     if schedule:
         return verify_on_schedule(path, days=days, rate=rate, hours=hours, report_file=report, forever=forever, json=json)
     refuse_without_schedule(days=days, rate=rate, hours=hours, report=report, forever=forever)
+    if mirror is not None or (path is not None and is_mirror(path)):
+        return verify_on_schedule(path, json=json, reads_all=True)
     found = _verify(path, key, serial)
     emit_listed(found, "listed", "" if json else show.verified(found), json)
     return 3 if found.has_damage else 0

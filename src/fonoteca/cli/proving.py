@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from fonoteca.cli.output import emit_listed, storable
 from fonoteca.cli.progress_bar import open_progress
 from fonoteca.ground.errors import UsageError
+from fonoteca.ground.mirror_settings import MIRROR_FILE
 
 if TYPE_CHECKING:
     from fonoteca.workflows.schedule_open import OpenedBook
@@ -29,9 +30,10 @@ ForeverOption = Annotated[bool, Parameter(name="--forever", negative=(), help="W
 
 
 def verify_on_schedule(
-    path: Path | None, *, days: float | None, rate: str | None, hours: str | None, report_file: Path | None, forever: bool, json: bool
-) -> int:
-    """Exit status 3 where damage stands, else 0."""
+    path: Path | None, *, days: float | None = None, rate: str | None = None, hours: str | None = None, report_file: Path | None = None,
+    forever: bool = False, json: bool = False, reads_all: bool = False,
+) -> int:  # fmt: skip
+    """Exit status 3 where damage stands, else 0. `reads_all`: everything at once."""
     from fonoteca.workflows.schedule_open import open_book, what_is_proved
     from fonoteca.workflows.verify_schedule import ScheduleOptions, next_start
 
@@ -41,7 +43,7 @@ def verify_on_schedule(
     while True:
         began = time.time()
         with open_book(path) as opened:
-            options = ScheduleOptions.of(opened.settings, days=days, rate=rate, hours=hours)
+            options = ScheduleOptions.of(opened.settings, days=days, rate=rate, hours=hours, reads_all=reads_all)
             has_damage = _run_once(opened, options, report_file, json)
         if not forever:
             return 3 if has_damage else 0
@@ -65,3 +67,8 @@ def refuse_without_schedule(**options: object) -> None:
     for name, value in options.items():
         if value:
             raise UsageError(f"--{name} goes with --schedule", "Add --schedule, or leave it out: a plain verify reads everything at once.")
+
+
+def is_mirror(path: Path) -> bool:
+    """Whether a mirror lies there: its ledger says what every byte should be."""
+    return (path / MIRROR_FILE).is_file()

@@ -65,6 +65,9 @@ class ArchiveBook:
     def refresh(self) -> None:
         """Take note of files that are in no container: the ledger learns of new ones, and forgets those that are no longer to be here."""
         with self.ledger.transaction():
+            for finding in list(self.ledger.findings(_STEP)):
+                if finding.code == "extra" and not os.path.lexists(finding.path):  # somebody took the stranger away
+                    self.ledger.drop_findings(_STEP, os.fsencode(finding.path))
             self.ledger.put_proofs(
                 "originals/", ((f"originals/{name}", size, sha256, track) for name, size, sha256, track in self.ledger.originals())
             )
