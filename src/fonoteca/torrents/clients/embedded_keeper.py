@@ -134,10 +134,15 @@ class Keeper:
                 self._keep(str(alert.params.info_hashes.v1), alert.params)
             elif isinstance(alert, lt.torrent_removed_alert):
                 self._note(self._released.add, str(alert.info_hashes.v1))
-            elif isinstance(
-                alert, (lt.torrent_finished_alert, lt.cache_flushed_alert, lt.file_prio_alert, lt.save_resume_data_failed_alert)
-            ):
+            elif isinstance(alert, _OF_A_HANDLE):
                 self._hear_of_handle(alert)
+
+    def _keep(self, infohash: str, parameters: lt.add_torrent_params) -> None:
+        try:
+            if infohash in self._handles():
+                self._cache.keep_resume(infohash, lt.write_resume_data_buf(parameters))
+        finally:
+            self._note(self._saving.discard, infohash)
 
     def _hear_of_handle(self, alert: lt.torrent_alert) -> None:
         if not alert.handle.is_valid():

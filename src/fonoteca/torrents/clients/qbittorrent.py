@@ -95,7 +95,9 @@ class QBittorrentClient:
         """See TorrentClient."""
         chosen = PieceMap(read_torrent(self._cache.torrent(infohash))).choose(files)
         now = self._priorities(infohash)
-        self._prioritize(infohash, [position for position, is_wanted in enumerate(chosen) if is_wanted and not now[position]], _WANT)
+        if wanted := [position for position, is_wanted in enumerate(chosen) if is_wanted and not now[position]]:
+            self._prioritize(infohash, wanted, _WANT)
+            self._find_peers_again(infohash)
         self._prioritize(infohash, [position for position, is_wanted in enumerate(chosen) if not is_wanted and now[position]], _SKIP)
 
     def _priorities(self, infohash: str) -> list[int]:
@@ -107,6 +109,12 @@ class QBittorrentClient:
         if positions:
             with self._asking():
                 self._api.torrents_file_priority(infohash, file_ids=positions, priority=priority)
+
+    def _find_peers_again(self, infohash: str) -> None:
+        """A torrent that had all it wanted has let go of those who have it all."""
+        with self._asking():
+            self._api.torrents_reannounce(torrent_hashes=infohash)
+        self._dial(infohash)
 
     def state(self, infohash: str) -> TorrentState | None:
         """See TorrentClient."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 from fonoteca.ground.errors import AccessError, translate_os_errors
 from fonoteca.ground.files import sync_folder, write_atomically
 
-_TORRENT, _WITHHELD, _RESUME = ".torrent", ".withheld.json", ".resume"
+_TORRENT, _WITHHELD, _RESUME, _FOLDER = ".torrent", ".withheld.json", ".resume", ".folder"
 
 
 class TorrentCache:
@@ -34,6 +35,15 @@ class TorrentCache:
             raise AccessError(f"the torrent {infohash} was not added by this mirror", "Add it first.")
         with translate_os_errors(path):
             return path.read_bytes()
+
+    def keep_folder(self, infohash: str, folder: Path) -> None:
+        """Where a daemon was told to put it."""
+        write_atomically(self._folder / (infohash + _FOLDER), os.fsencode(folder))
+
+    def folder(self, infohash: str) -> Path | None:
+        """The same, where it was kept."""
+        path = self._folder / (infohash + _FOLDER)
+        return Path(os.fsdecode(path.read_bytes())) if path.exists() else None
 
     def withhold(self, infohash: str, pieces: Iterable[int]) -> set[int]:
         """Note more pieces that must not be served; gives all of them."""
@@ -64,7 +74,7 @@ class TorrentCache:
 
     def forget(self, infohash: str) -> None:
         """Keep nothing of this torrent."""
-        for ending in (_WITHHELD, _RESUME, _TORRENT):
+        for ending in (_WITHHELD, _RESUME, _FOLDER, _TORRENT):
             self._drop(infohash + ending)
 
     def _drop(self, name: str) -> None:

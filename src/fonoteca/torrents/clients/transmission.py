@@ -18,7 +18,7 @@ from fonoteca.torrents.clients.added_trackers import add_trackers
 from fonoteca.torrents.clients.client import ClientOptions, ClientSettings, Phase, TorrentState
 from fonoteca.torrents.clients.piece_map import PieceMap
 from fonoteca.torrents.clients.torrent_cache import TorrentCache
-from fonoteca.torrents.clients.torrent_folders import holds_any_file, listens, refuse_other_folder, require_http
+from fonoteca.torrents.clients.torrent_folders import holds_any_file, is_same_folder, listens, refuse_other_folder, require_http
 from fonoteca.torrents.reading import read_torrent
 
 DEFAULT_URL = "http://127.0.0.1:9091/transmission/rpc"
@@ -87,10 +87,15 @@ class TransmissionClient:
         infohash = pieces.info.infohash
         self._cache.keep_torrent(infohash, torrent)
         if known := self._ask(infohash, ("downloadDir", "name")):
-            refuse_other_folder(known["name"], known["downloadDir"], folder)
+            is_forgotten = self._has_forgotten(infohash, known["downloadDir"], folder)
+            if not is_forgotten:
+                refuse_other_folder(known["name"], known["downloadDir"], folder)
             self.choose(infohash, files)
+            if is_forgotten:
+                self._tell_again(infohash, folder)
             return infohash
         unwanted = [position for position, chosen in enumerate(pieces.choose(files)) if not chosen]
+        self._cache.keep_folder(infohash, folder.absolute())
         with self._asking():
             added = add_trackers(torrent, pieces.info, self._trackers)
             self._rpc.add_torrent(added, download_dir=str(folder.absolute()), paused=True, files_unwanted=unwanted or None)
@@ -98,6 +103,21 @@ class TransmissionClient:
                 self._rpc.verify_torrent(infohash)
         self.resume(infohash)
         return infohash
+
+    def _has_forgotten(self, infohash: str, known: str, folder: Path) -> bool:
+        """Whether a power cut took what Transmission writes down only every six minutes: it has the torrent, in its default folder."""
+        told = self._cache.folder(infohash)
+        if told is None or not is_same_folder(told, folder) or is_same_folder(known, folder):
+            return False
+        with self._asking():
+            return is_same_folder(known, self._rpc.get_session().download_dir)
+
+    def _tell_again(self, infohash: str, folder: Path) -> None:
+        with self._asking():
+            self._rpc.stop_torrent(infohash)
+            self._rpc.move_torrent_data(infohash, str(folder.absolute()), move=False)
+            self._rpc.verify_torrent(infohash)
+        self.resume(infohash)
 
     def choose(self, infohash: str, files: Collection[str] | None) -> None:
         """See TorrentClient."""
