@@ -16,7 +16,12 @@ PROOF_LASTS_DAYS = 90
 """A copy that nobody has read for longer is a hope: twice the time within which mirrors prove every byte."""
 
 ARRIVES_WITHIN_DAYS = 60
-"""What was begun longer ago and is not complete is not counted on any more."""
+"""What was begun longer ago and is not complete is not counted on any more,"""
+
+ARRIVES_AT_LAST_DAYS = 365
+"""but where so many operators proved it that there is no hurry: a large mirror on a thin line fetches for months."""
+
+NO_HURRY_COPIES = 2
 
 
 class Copy(msgspec.Struct, frozen=True):
@@ -32,9 +37,9 @@ class Copy(msgspec.Struct, frozen=True):
         """Whether every byte was read and found good not too long ago; a proof from tomorrow is none."""
         return self.share >= 1 and now - PROOF_LASTS_DAYS * DAY <= self.proved_at <= now + DAY
 
-    def is_on_the_way(self, now: int) -> bool:
+    def is_on_the_way(self, now: int, within_days: int = ARRIVES_WITHIN_DAYS) -> bool:
         """Whether the rest may still be expected."""
-        return self.share < 1 and self.chosen_at >= now - ARRIVES_WITHIN_DAYS * DAY
+        return self.share < 1 and self.chosen_at >= now - within_days * DAY
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -51,8 +56,9 @@ class Standing(msgspec.Struct, frozen=True):
 
     def expected_from(self, now: int, besides: str = "") -> frozenset[str]:
         """The operators that hold a proved copy, or will before long, but for one."""
-        counts = (copy for copy in self.copies if copy.who != besides)
-        return frozenset(copy.who for copy in counts if copy.is_proved(now) or copy.is_on_the_way(now))
+        proved = self.proved_by(now, besides)
+        days = ARRIVES_AT_LAST_DAYS if len(proved) >= NO_HURRY_COPIES else ARRIVES_WITHIN_DAYS
+        return proved | {copy.who for copy in self.copies if copy.who != besides and copy.is_on_the_way(now, days)}
 
 
 class Announced(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ REASONS = {
     "fills-gap": "fits into the last gap",
     "most-copied": "gives room for what has fewer copies",
     "over-budget": "beyond the budget, and proved elsewhere",
+    "for-metadata": "gives room for metadata",
     "obsolete": "a newer release does without it",
     "filtered": "the filters do not want it",
     "same-operator": "the operator holds it elsewhere",
@@ -101,16 +102,18 @@ class _Chooser:
     def shrink_to_budget(self) -> None:
         """Let go of what is beyond the budget: first what is not wanted any more, then the most-copied; metadata last of all."""
         for one in self._held:
-            if one.is_obsolete:
+            if one.is_obsolete and self._counts.keepers_before(one):
                 self._let_go(one, "obsolete")
-        if self._room < 0:
-            self._make_room(0, "over-budget")
+        kept = [one for one in self._held if one.infohash in self._keep and self._counts.may_drop(one)]
+        for one in sorted(kept, key=lambda one: (not self._counts.keepers_before(one), self._counts.least_needed(one))):
+            if self._room < 0:
+                self._let_go(one, "over-budget")
 
     def take_metadata(self) -> None:
         """Metadata of everything, whatever the filters want; it displaces data."""
         wanted = [one for one in self._containers if one.is_metadata and not one.is_obsolete and one.infohash not in self._keep]
         for one in sorted(wanted, key=self._counts.rarity):
-            self._make_room(one.bytes, "over-budget", with_metadata=False)
+            self._make_room(one.bytes)
             self._take(one, "metadata")
 
     def mend_what_is_short(self) -> None:
@@ -162,16 +165,14 @@ class _Chooser:
             self._drop[one.infohash] = why
             self._room += one.bytes
 
-    def _make_room(self, needed: int, why: str, *, with_metadata: bool = True) -> None:
-        """Drop what may be dropped until `needed` bytes are free; nothing, where that cannot be reached and there is no need."""
-        victims = [one for one in self._held if one.infohash in self._keep and (with_metadata or not one.is_metadata)]
-        victims = [one for one in victims if self._counts.may_drop(one)]
-        if self._room >= needed or (needed and self._room + sum(one.bytes for one in victims) < needed):
+    def _make_room(self, needed: int) -> None:
+        """Drop data until `needed` bytes are free; nothing where that cannot be reached. What all others would drop too stays."""
+        victims = [one for one in self._held if one.infohash in self._keep and not one.is_metadata and self._counts.keepers_before(one)]
+        if self._room + sum(one.bytes for one in victims) < needed:
             return
         for one in sorted(victims, key=self._counts.least_needed):
-            if self._room >= needed:
-                return
-            self._let_go(one, why)
+            if self._room < needed:
+                self._let_go(one, "for-metadata")
 
     def _exchange_for(self, one: ContainerFacts) -> None:
         """Drop the most-copied for `one`, as far as each of them keeps more copies without this mirror than `one` has with it."""
