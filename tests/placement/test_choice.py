@@ -2,9 +2,9 @@
 
 import random
 
+from drawn_worlds import NOW, census_of, container, infohash_of, mirror, party, roster_of, worlds
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from placement.worlds import NOW, census_of, container, infohash_of, mirror, party, roster_of, worlds
 
 from fonoteca.placement import EMPTY_CENSUS, REASONS, Census, Copy, Standing, choose
 from fonoteca.placement.facts import DAY

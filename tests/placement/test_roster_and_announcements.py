@@ -2,9 +2,9 @@
 
 import msgspec
 import pytest
+from drawn_worlds import NOW, infohash_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from placement.worlds import NOW, infohash_of
 
 from fonoteca.ground.errors import FormatError, NotFoundError, UsageError
 from fonoteca.placement import (

@@ -52,7 +52,7 @@ def test_nothing_moves_without_need(network):
 def test_what_a_mirror_that_vanished_held_gets_copies_again_and_little_else_moves():
     network = settled(16, 4)
     gone = 3
-    held = {infohash for infohash in network.mirrors[gone].proved}
+    held = set(network.mirrors[gone].proved)
     sizes = {one.infohash: one.bytes for one in network.containers}
     lost_bytes = sum(sizes[infohash] for infohash in held)
     before = network.moved.fetched
