@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fonoteca.catalogue.names import clean_text
-from fonoteca.catalogue.search_match import RowNames, row_matches
+from fonoteca.catalogue.search_match import RowNames, row_matches, words_of
 from fonoteca.catalogue.search_query import Query, ScopedTerm, parse_query
 from fonoteca.catalogue.search_text import index_words, query_terms, tokens_of
 from fonoteca.catalogue.search_vocabulary import match_expression
@@ -71,6 +71,13 @@ def test_what_is_another_name_is_not_found(name: str, query: str) -> None:
 @example("ⅷ'a")
 def test_every_name_finds_itself(name: str) -> None:
     assert is_found(name, name)
+
+
+@given(st.text(max_size=40).map(clean_text) | st.text("aé\u0300ßøi'& \n!", max_size=12))
+@example("a\n\u0300")
+@example("é" * 2_000)
+def test_the_words_of_a_name_are_those_that_are_indexed(name: str) -> None:
+    assert words_of(name) == tokens_of(index_words(name))
 
 
 @given(st.text(max_size=40).map(clean_text), st.text(max_size=40).map(clean_text))

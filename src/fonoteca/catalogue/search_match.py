@@ -6,7 +6,10 @@ import functools
 from collections.abc import Iterable
 
 from fonoteca.catalogue.search_query import Phrase, Query, Scope, ScopedTerm
-from fonoteca.catalogue.search_text import Term, fold, index_words, is_plain, reading_form, tokens_of
+from fonoteca.catalogue.search_text import LONGEST_NAME, Term, fold, index_words, is_plain, reading_form, tokens_of, without_accents
+
+_KEPT = 1 << 14
+"""Names whose words are kept: rows that are found together share artists and albums."""
 
 
 class RowNames:
@@ -24,24 +27,15 @@ class RowNames:
         )
 
     @functools.cached_property
-    def plain(self) -> str | None:
+    def letters(self) -> str | None:
         """All names in lower case where their words are those of the index and no others."""
         joined = "\n".join(self.names("any"))
         return joined.lower() if is_plain(joined) else None
 
     def may_hold(self, term: Term) -> bool:
-        """Whether the letters of a term stand anywhere, words or not: most rows are told by that alone."""
-        plain = self.plain
-        return plain is None or any(all(token in plain for token in alternative) for alternative in term.alternatives)
-
-    @functools.cached_property
-    def all_tokens(self) -> set[str]:
-        """The tokens of all names, as the index has them."""
-        return tokens_of(self.plain if self.plain is not None else index_words(*self.names("any")))
-
-    def tokens(self, scope: Scope) -> set[str]:
-        """The tokens of the names that a scope means."""
-        return self.all_tokens if scope == "any" else tokens_of(index_words(*self.names(scope)))
+        """Whether the letters of a term stand anywhere, in words or not: most rows are told by that alone."""
+        letters = self.letters
+        return letters is None or any(all(token in letters for token in alternative) for alternative in term.alternatives)
 
 
 def row_matches(names: RowNames, query: Query) -> bool:
@@ -56,18 +50,42 @@ def row_matches(names: RowNames, query: Query) -> bool:
 
 
 def _holds(names: RowNames, scoped: ScopedTerm) -> bool:
-    term = scoped.term
+    term, asked = scoped.term, names.names(scoped.scope)
     if term.run is not None:
-        return any(term.run in fold(name) for name in names.names(scoped.scope))
-    tokens = names.tokens(scoped.scope)
-    return any(_is_among(alternative, tokens, term) for alternative in term.alternatives)
+        return any(term.run in fold(name) for name in asked if not name.isascii())
+    return any(
+        all(_has_word(asked, token) for token in whole) and (_has_beginning(asked, last) if term.is_prefix else _has_word(asked, last))
+        for *whole, last in term.alternatives
+    )
 
 
-def _is_among(alternative: tuple[str, ...], tokens: set[str], term: Term) -> bool:
-    if not term.is_prefix:
-        return tokens.issuperset(alternative)
-    *whole, begun = alternative
-    return tokens.issuperset(whole) and (begun in tokens or any(token.startswith(begun) for token in tokens))
+def _has_word(names: Iterable[str], word: str) -> bool:
+    return any(word in words_of(name) for name in names if _may_hold(name, word))
+
+
+def _has_beginning(names: Iterable[str], start: str) -> bool:
+    return any(any(word.startswith(start) for word in words_of(name)) for name in names if _may_hold(name, start))
+
+
+def _may_hold(name: str, letters: str) -> bool:
+    written = letters_of(name)
+    return written is None or letters in written
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def words_of(name: str) -> frozenset[str]:
+    """The words under which a name stands in the index."""
+    letters = letters_of(name)
+    return frozenset(tokens_of(index_words(name) if letters is None else letters))
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def letters_of(name: str) -> str | None:
+    """The name in ASCII and lower case, its accents taken off, where its words so written are all that is indexed; else None."""
+    if name.isascii():
+        return name.lower() if is_plain(name) else None
+    written = without_accents(fold(name[:LONGEST_NAME]))
+    return written if all(written.split("\n")) and is_plain(written) else None
 
 
 def _has_phrase(names: RowNames, phrase: Phrase) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from fonoteca.catalogue.filters import Condition
 from fonoteca.catalogue.search_build import ALIASES, TEXTS, Kind
 from fonoteca.catalogue.search_match import RowNames
+from fonoteca.catalogue.search_text import LONGEST_NAME
 from fonoteca.catalogue.statements import Statements
 
 
@@ -84,7 +85,7 @@ def _names(kind: Kind, columns: Sequence[Any]) -> RowNames:
 
 
 def _lines(columns: Any) -> list[str]:
-    return [name for column in columns if column for name in column.split("\n")]
+    return [name for column in columns if column for name in column[:LONGEST_NAME].split("\n")]
 
 
 def read_found(statements: Statements, kind: Kind, rows: Sequence[int]) -> tuple[Found, ...]:

@@ -90,7 +90,8 @@ def _narrowed(
 ) -> Iterator[int]:
     """The rows that hold the beginnings, too: by their leaves, or where the table is another by FTS5."""
     by_fts5 = [*plan.whole, *plan.others, *(term for term, found in zip(plan.begun, leaves, strict=True) if found is None)]
-    begun = _begun(statements, tier, [found for found in leaves if found is not None])
+    begun, is_all = _begun(statements, tier, [found for found in leaves if found is not None])
+    is_told = is_told and is_all
     rows: Iterable[int]
     if begun is None:
         rows = holding(statements, tier, by_fts5)
@@ -103,13 +104,16 @@ def _narrowed(
     yield from rows if is_told else checked(rows, check)
 
 
-def _begun(statements: Statements, tier: Tier, leaves: Sequence[Leaves]) -> Numbers | None:
+def _begun(statements: Statements, tier: Tier, leaves: Sequence[Leaves]) -> tuple[Numbers | None, bool]:
+    """The rows with the rarest beginning, and with others as far as reading their leaves is cheaper than rows; whether with all."""
     common = None
-    for one in leaves:
+    for one in sorted(leaves, key=lambda one: one.number):
+        if common is not None and len(common) < ROWS_A_LEAF * one.number:
+            return common, False
         rows = read_rows(statements, one)
         rows = rows[np.searchsorted(rows, tier.first) : np.searchsorted(rows, tier.last, "right")]
         common = rows if common is None else np.intersect1d(common, rows, assume_unique=True)
-    return common
+    return common, True
 
 
 def _among(rows: Iterator[int], known: Numbers) -> Iterator[int]:
