@@ -27,7 +27,7 @@ class Dictionary:
         self._slots = np.zeros(1 << (2 * count - 1).bit_length(), np.int32)
         self._known, self._texts = in_lines(count, pieces.KNOWN_SIZE), np.empty(16 * count, np.uint8)
         self._listed, self._learnt, self._listed_count = np.empty(count, np.int32), 0, 0
-        self._found = np.empty((1 << 13, pieces.PIECE_SIZE), np.int64)
+        self._found = np.empty((1 << 12, pieces.PIECE_SIZE), np.int64)
         self._numbers, self._doubts = np.empty(1 << 20, np.int32), np.empty((1 << 12, 4), np.int64)
         self._counters = np.zeros(pieces.COUNTERS, np.int64)
 
@@ -89,8 +89,9 @@ class Dictionary:
         while len(self._listed) < self._listed_count + len(terms):
             self._listed = twice(self._listed)
         self._listed[self._listed_count : self._listed_count + len(terms)] = terms
-        new[:, pieces.TERMS_AT] = self._listed_count + starts[:-1] + is_marked
-        new[:, pieces.TERM_COUNT] = np.diff(starts) - is_marked
+        places, counts = starts[:-1] + is_marked, np.diff(starts) - is_marked
+        new[:, pieces.TERM_COUNT] = counts
+        new[:, pieces.TERMS_AT] = np.where(counts == 1, terms[np.minimum(places, len(terms) - 1)], self._listed_count + places)
         self._listed_count, self._learnt = self._listed_count + len(terms), count
 
     def _terms(self, starts: Array) -> tuple[Array, Array]:

@@ -20,7 +20,7 @@ HEAD, NECK, SHAPE, HASH, BEGIN, TEXT, STANDS = range(7)
 PIECE_SIZE = 7
 _SURE, _IN_DOUBT, _BEGINS_DOUBT = range(3)
 
-# A piece that is known: the same four, where its bytes are, where its terms begin, how many they are (or that nobody knows).
+# A piece that is known: the same four, where its bytes are, where its terms begin (or the only one), their number (or UNKNOWN).
 TEXT_AT, TERMS_AT, TERM_COUNT = range(4, 7)
 KNOWN_SIZE = 8
 UNKNOWN = -1
@@ -187,6 +187,9 @@ def number_pieces(
                 doubts[many - 1, 1], doubts[many - 1, 3] = used + 1, pieces[n, BEGIN] + length
             numbers[used] = -1 - number
             used += 1
+        elif terms == 1:
+            numbers[used] = known[number, TERMS_AT]
+            used += 1
         else:
             at = known[number, TERMS_AT]
             for k in range(at, at + terms):
@@ -260,9 +263,9 @@ def put_terms(numbers: Any, starts: Any, known: Any, listed: Any, out: Any, out_
                 used += 1
                 continue
             at, count = known[-1 - number, TERMS_AT], known[-1 - number, TERM_COUNT]
-            for k in range(at, at + count):
+            for k in range(count):
                 if used < len(out):
-                    out[used] = listed[k]
+                    out[used] = at if count == 1 else listed[at + k]
                 used += 1
         out_starts[i + 1] = used
     return used
