@@ -127,7 +127,7 @@ def nearest_words(statements: Statements, word: str, most: int = 3) -> list[str]
     """Words of the index of an edition one slip from `word`, else two, the commonest first; `word` itself is none of them."""
     bits = bucket_bits(statements.value("SELECT coalesce(max(word), 0) FROM words"))
     for slips in range(1, slips_for(word) + 1):
-        numbers = sorted(set(_candidates(statements, deleted_forms(word, slips), bits)))[:_MOST_CANDIDATES]
+        numbers = sorted(_candidates(statements, deleted_forms(word, slips), bits))[:_MOST_CANDIDATES]
         listed = "SELECT text FROM words WHERE word IN (SELECT value FROM json_each(?)) ORDER BY word"
         found = (text for (text,) in statements.rows(listed, (str(numbers),)))
         near = list(islice((other for other in found if other != word and is_near(word, other, slips)), most))
@@ -136,14 +136,24 @@ def nearest_words(statements: Statements, word: str, most: int = 3) -> list[str]
     return []
 
 
-def _candidates(statements: Statements, forms: Iterable[str], bits: int) -> Iterator[int]:
-    for form in forms:
-        number = form_number(form)
-        entries = statements.value("SELECT entries FROM spellings WHERE bucket = ?", (number >> (32 - bits),))
-        if entries:
-            table = np.frombuffer(entries, _ENTRY)
-            first, last = np.searchsorted(table["check"], [check := number >> (16 - bits) & 0xFFFF, check + 1])
-            yield from table["word"][first:last].tolist()
+def _candidates(statements: Statements, forms: Iterable[str], bits: int) -> set[int]:
+    """The numbers of the words that are filed under one of the forms."""
+    numbers = [form_number(form) for form in forms]
+    listed = "SELECT bucket, entries FROM spellings WHERE bucket IN (SELECT value FROM json_each(?))"
+    entries = dict(statements.rows(listed, (str([number >> (32 - bits) for number in numbers]),)))
+    return {
+        word
+        for number in numbers
+        for word in _filed_under(entries.get(number >> (32 - bits), b""), (number >> (16 - bits) & 0xFFFF).to_bytes(2, "little"))
+    }
+
+
+def _filed_under(entries: bytes, check: bytes) -> Iterator[int]:
+    at = entries.find(check)
+    while at >= 0:
+        if at % _ENTRY.itemsize == 0:
+            yield int.from_bytes(entries[at + 2 : at + _ENTRY.itemsize], "little")
+        at = entries.find(check, at + 1)
 
 
 def nearest_in_vocabulary(words: Iterable[tuple[str, int]], word: str, most: int = 3) -> list[str]:
@@ -156,38 +166,34 @@ def nearest_in_vocabulary(words: Iterable[tuple[str, int]], word: str, most: int
     return [other for slips, _, other in sorted(near) if slips == closest][:most]
 
 
-def _differing(word: str, other: str) -> tuple[str, str]:
-    """Both without the beginning and the end that they share."""
-    start = _count_shared(word, other)
-    word, other = word[start:], other[start:]
-    end = _count_shared(word[::-1], other[::-1])
-    return word[: len(word) - end], other[: len(other) - end]
+def is_near(word: str, other: str, slips: int) -> bool:
+    """Whether at most `slips` slips lie between two words: letters left out, put in, changed or swapped with their neighbour."""
+    if word == other or slips < 1 or abs(len(word) - len(other)) > slips:
+        return word == other
+    shared = _count_shared(word, other)
+    word, other = word[shared:], other[shared:]
+    is_swapped = word[:2] == other[1::-1]
+    if slips == 1:
+        rest = word[1:], other[1:]
+        return rest[0] == rest[1] or rest[0] == other or word == rest[1] or (is_swapped and word[2:] == other[2:])
+    left = slips - 1
+    return (
+        is_near(word[1:], other[1:], left)
+        or is_near(word[1:], other, left)
+        or is_near(word, other[1:], left)
+        or (is_swapped and is_near(word[2:], other[2:], left))
+    )
 
 
 def _count_shared(word: str, other: str) -> int:
-    return next((place for place, pair in enumerate(zip(word, other, strict=False)) if pair[0] != pair[1]), min(len(word), len(other)))
-
-
-def is_near(word: str, other: str, slips: int) -> bool:
-    """Whether at most `slips` slips lie between two words."""
-    return count_slips(word, other, slips) <= slips
+    shared = 0
+    for letter, another in zip(word, other, strict=False):
+        if letter != another:
+            break
+        shared += 1
+    return shared
 
 
 def count_slips(word: str, other: str, most: int) -> int:
-    """Letters left out, put in, changed or swapped with their neighbour, each counting one; `most` + 1 where there are more."""
-    if abs(len(word) - len(other)) > most:
-        return most + 1
-    word, other = _differing(word, other)
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, letter in enumerate(word, 1):
-        above, row = row, [i]
-        for j, another in enumerate(other, 1):
-            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != another))
-            if i > 1 and j > 1 and letter == other[j - 2] and word[i - 2] == another:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        if min(row) > most and min(above) > most:
-            return most + 1
-        before = above
-    return min(row[-1], most + 1)
+    """How many slips lie between two words; `most` + 1 where there are more."""
+    return next((slips for slips in range(most + 1) if is_near(word, other, slips)), most + 1)
