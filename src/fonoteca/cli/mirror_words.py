@@ -77,6 +77,7 @@ def stands(status: MirrorStatus) -> str:
         lines[-1] += f"; the oldest proof is of {_day(status.oldest_proof)}"
     if status.damaged or status.lost:
         lines.append(f"{status.damaged} damaged, {status.lost} lost: fonoteca heal mends what can be mended")
+    lines.append(f"its public key: {status.key}")
     for source in status.sources:
         where = " (in place)" if source.is_in_place else ""
         release = f"release {source.serial}, " if source.serial else ""

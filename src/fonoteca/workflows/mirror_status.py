@@ -7,6 +7,7 @@ import fcntl
 import msgspec
 
 from fonoteca.ground.findings import Finding
+from fonoteca.integrity import load_key
 from fonoteca.integrity.mirror_ledger_rows import MirrorTorrent
 from fonoteca.workflows.mirror import Mirror
 from fonoteca.workflows.mirror_client import LISTENING
@@ -46,9 +47,10 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MirrorStatus(msgspec.Struct, kw_only=True):
-    """All of it. `budget` in bytes, None: what fits; `is_running`: whether a run has the mirror now; `listening`: its host:port."""
+    """All of it. `key`: its public key as minisign writes it; `budget` in bytes, None: what fits; `is_running`: whether a run has the mirror now; `listening`: its host:port."""
 
     name: str
+    key: str
     budget: int | None
     is_running: bool
     listening: str
@@ -74,7 +76,7 @@ def read_status(mirror: Mirror) -> MirrorStatus:
         for listed in [[torrent for torrent in mirror.ledger.torrents(source=one.source) if not torrent.is_obsolete]]
     ]  # fmt: skip
     return MirrorStatus(
-        name=mirror.settings.name, budget=mirror.settings.budget_bytes, is_running=_is_running(mirror),
+        name=mirror.settings.name, key=load_key(mirror.key_file).public.minisign_text, budget=mirror.settings.budget_bytes, is_running=_is_running(mirror),
         listening=mirror.ledger.value(LISTENING) or "", sources=sources, containers=containers,
         held_bytes=sum(one.held_bytes for one in containers), held_files=sum(one.held_files for one in containers),
         damaged=sum(one.damaged_files for one in containers), lost=sum(one.lost_files for one in containers),
