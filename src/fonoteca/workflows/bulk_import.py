@@ -122,7 +122,7 @@ def _parse_all(
                 owners.append(plan)
                 yield block
 
-    with Processes(jobs, ("fonoteca.catalogue.bulk.import_parts",)) as pool:
+    with Processes(jobs, ("fonoteca.catalogue.bulk.import_ready",)) as pool:
 
         def submit(block: Block) -> Future[ParsedBlock]:
             done = read_note(parts, block.number)

@@ -153,7 +153,7 @@ def _artist(seq: int, buffer: Any, name: int, mbid: int, is_told: bool, rows: Ro
     return names.entries[entry, KEY]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _take_artists(seq: int, buffer: Any, told: int, rows: Rows, names: Names, scratch: Scratch) -> Any:
     """The keys of a line's artists, in scratch.keys."""
     line = scratch.line
@@ -177,7 +177,7 @@ def _take_artists(seq: int, buffer: Any, told: int, rows: Rows, names: Names, sc
             _set_span(rows.further_credits, 0, row, begin if is_aligned else -1, end if is_aligned else -1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _album(seq: int, buffer: Any, rows: Rows, shelves: Shelves, scratch: Scratch) -> Any:
     """The key of the album that a line names; NULL where it names none."""
     line, message, spans = scratch.line, scratch.message, scratch.line.spans
@@ -223,7 +223,7 @@ def _album(seq: int, buffer: Any, rows: Rows, shelves: Shelves, scratch: Scratch
     return key
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _track_key(seq: int, buffer: Any, row: int, rows: Rows, scratch: Scratch) -> None:
     """The id of the line's track, from its own id, its recording, or its ISRCs and names together."""
     line, message, state = scratch.line, scratch.message, scratch.state
@@ -277,7 +277,7 @@ def _put_names(buffer: Any, line: Line, message: Any) -> Any:
     return put_span(message, at, buffer, line.spans, ID)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _take_line(seq: int, told: int, buffer: Any, rows: Rows, shelves: Shelves, scratch: Scratch) -> None:
     line, tracks, texts = scratch.line, rows.tracks, rows.track_texts
     spans, items, row = line.spans, line.items, rows.used[_TRACKS]
