@@ -34,7 +34,7 @@ def apply_delta(old: Path, delta: Path, target: Path, *, scratch: Path | None = 
     (the target's folder unless told); both are gone afterwards.
     """
     require_file_name(target)
-    header = _read_header(delta)
+    header = read_delta_header(delta)
     write = _writer_of(header)
     _prove_lines(delta)
     _prove_old(old, header.old)
@@ -66,7 +66,8 @@ def _remove(paths: list[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _read_header(delta: Path) -> DeltaHeader:
+def read_delta_header(delta: Path) -> DeltaHeader:
+    """What a delta leads from and to; FormatError where it is none."""
     if not delta.is_file():
         raise UsageError(f"{delta} is no file", "Name the .jsonl.zst that catalogue diff wrote.")
     with open_bytes(delta) as file:

@@ -84,6 +84,9 @@ class PublishSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
     private: Annotated[bool, Meta(description="Clients keep to the trackers. Changes every infohash.")] = False
     hybrid_metadata: Annotated[bool, Meta(description="A second, hybrid v1 + v2 torrent beside that of each metadata file.")] = False
+    deltas: Annotated[
+        int, Meta(ge=0, le=1000, description="Mirrors of so many releases back get the catalogue by what changed; 0: always the whole.")
+    ] = 8
 
 
 class RightsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

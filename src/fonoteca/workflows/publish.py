@@ -23,6 +23,8 @@ from fonoteca.ground.files import sync_folder
 from fonoteca.ground.progress import Progress
 from fonoteca.integrity import Checksum, Container, checksum_line, load_key, sign_file, write_checksums
 from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.release_deltas import FOLDER as DELTAS
+from fonoteca.workflows.release_deltas import stage_deltas
 from fonoteca.workflows.release_files import ReleaseWriter
 from fonoteca.workflows.rights_policy import refresh_rights_table
 from fonoteca.workflows.roster import sign_roster_again
@@ -106,6 +108,7 @@ def _make(archive: Archive, containers: list[Container], report: PublishReport, 
         making = archive.ledger.start_release(content_sha256, archive.now())
         archive.ledger.put_published(writer.torrents.listed, making.serial)
     report.serial, report.is_new = making.serial, True
+    content |= stage_deltas(archive, staged, making.serial, progress)
     content |= writer.write_release(making.serial, making.second, last_checksums=archive.ledger.checksums_before(making.serial))
     with open(staged / CHECKSUMS, "wb") as file:
         write_checksums(file, _checksums(archive, content, containers))
@@ -220,10 +223,10 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _put_in_place(archive: Archive, staged: Path) -> None:
-    """Every list by a rename; the signed ones last. What was taken over from the release before stays as it is."""
+    """Every list by a rename; the signed ones last, deltas before the edition that they start from is replaced."""
     last = {name + ending for name in SIGNED for ending in ("", ".sig", ".minisig")}
     paths = [path for path in sorted(staged.rglob("*")) if path.is_file()]
-    for path in sorted(paths, key=lambda path: (path.name in last, path)):
+    for path in sorted(paths, key=lambda path: (path.name in last, path.parent.name != DELTAS, path)):
         target = archive.release / path.relative_to(staged)
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "rb") as file:
