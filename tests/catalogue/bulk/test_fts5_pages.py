@@ -38,6 +38,7 @@ NAMES = [
     "a.b",
     "$",
     "R&B",
+    "Don't--stop",
 ]
 Rows = list[tuple[int, list[str | None]]]
 

@@ -15,7 +15,21 @@ NAME = st.one_of(
     st.text(st.sampled_from([*ODD.split(" "), " ", "\n"]), max_size=30),
     st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20),
     st.sampled_from(
-        ["Don't Stop", "AC/DC", "P!nk", "Ke$ha", "Björk", "Motörhead", "L'été d'Ibiza", "a--b", "a`b", "!!!", "R&B.", "x" * 1200]
+        [
+            "Don't Stop",
+            "AC/DC",
+            "P!nk",
+            "Ke$ha",
+            "Björk",
+            "Motörhead",
+            "L'été d'Ibiza",
+            "a--b",
+            "a`b",
+            "!!!",
+            "R&B.",
+            "Don't!!!the",
+            "x" * 1200,
+        ]
     ),
 )
 ROWS = st.lists(st.lists(NAME, max_size=4), max_size=6)

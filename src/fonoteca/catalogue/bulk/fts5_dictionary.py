@@ -91,7 +91,8 @@ class Dictionary:
         self._listed[self._listed_count : self._listed_count + len(terms)] = terms
         places, counts = starts[:-1] + is_marked, np.diff(starts) - is_marked
         new[:, pieces.TERM_COUNT] = counts
-        new[:, pieces.TERMS_AT] = np.where(counts == 1, terms[np.minimum(places, len(terms) - 1)], self._listed_count + places)
+        new[:, pieces.TERMS_AT] = self._listed_count + places
+        new[counts == 1, pieces.TERMS_AT] = terms[places[counts == 1]]
         self._listed_count, self._learnt = self._listed_count + len(terms), count
 
     def _terms(self, starts: Array) -> tuple[Array, Array]:

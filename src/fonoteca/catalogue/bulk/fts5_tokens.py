@@ -115,10 +115,8 @@ def _find_joined(line: Any, row: int, found: Any, found_bytes: Any, count: int, 
                 look += 1
             end = look
             parts += 1
-            while look < len(line) and _CLASS[line[look]] & _JOINS:
+            if look < len(line) and _CLASS[line[look]] & _JOINS:
                 look += 1
-            if look == end:
-                break
         start, value = used, _START
         for k in range(at, end):
             byte = _READ_AS[line[k]]

@@ -120,13 +120,8 @@ def _compounds(out: Array, begin: int, end: int, punctuation: Array, longest: in
         while place < end and _is_word(out[place]):
             place += 1
         stop = place
-        while place < end and punctuation[out[place]]:
-            signs = place
-            while signs < end and punctuation[out[signs]]:
-                signs += 1
-            if signs == end or not _is_word(out[signs]):
-                break
-            place = signs
+        while place + 1 < end and punctuation[out[place]] and _is_word(out[place + 1]):
+            place += 1
             while place < end and _is_word(out[place]):
                 place += 1
             stop, joins = place, True
