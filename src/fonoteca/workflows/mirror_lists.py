@@ -10,19 +10,17 @@ from pathlib import Path
 
 import msgspec
 
-from fonoteca.ground.errors import FormatError, NotFoundError, SignatureError, translate_os_errors
+from fonoteca.ground.errors import FormatError, SignatureError, translate_os_errors
 from fonoteca.ground.files import write_atomically
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
 from fonoteca.integrity import PublicKey, check_serial, follow_rotations, read_checksums, read_public_key, verify_file
 from fonoteca.integrity.mirror_ledger_rows import MirrorSource
 from fonoteca.workflows.mirror_origin import Origin
+from fonoteca.workflows.roster_files import ROSTER_FILES
 
 SIGNED = ("SHA256SUMS", "release.json")
 SIGNATURES = tuple(f"{name}.{ending}" for name in SIGNED for ending in ("minisig", "sig"))
-ROSTER = ("roster.json", "roster.json.minisig", "roster.json.sig")
-"""What the publisher keeps beside a release under signatures of its own."""
-
 CATALOGUE = "catalogue.sqlite3"
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SIGNATURE_LIMIT = 64 * KIB
@@ -52,7 +50,6 @@ class StagedRelease(msgspec.Struct, frozen=True):
     is_first: bool
     checksums_sha256: str
     listed: dict[str, str]
-    extras: tuple[str, ...]
 
 
 HasList = Callable[[str, str], bool]
@@ -85,8 +82,7 @@ class ListFetcher:
             if name not in listed:
                 raise FormatError(f"SHA256SUMS does not name {name}, so this is no release", "Ask the publisher.")
         self._fetch_listed(folder, listed, has, get_catalogue)
-        extras = self._fetch_extras(folder)
-        return StagedRelease(folder, told, key, trusted is None, checksums_sha256, listed, extras)
+        return StagedRelease(folder, told, key, trusted is None, checksums_sha256, listed)
 
     def _begin(self, folder: Path) -> None:
         """Earlier work on another release goes."""
@@ -130,26 +126,14 @@ class ListFetcher:
                 self.get(folder, path, self.room() if path == CATALOGUE else _limit_of(path), sha256)
         self.progress.finish()
 
-    def _fetch_extras(self, folder: Path) -> tuple[str, ...]:
-        found = []
-        for name in ROSTER:
-            try:
-                self.get(folder, name, SMALL_LIMIT, is_fresh=True)
-            except NotFoundError:
-                continue
-            found.append(name)
-        return tuple(found) if len(found) == len(ROSTER) else ()
-
-    def get(self, folder: Path, path: str, limit_bytes: int, sha256: str | None = None, *, is_fresh: bool = False) -> Path:
+    def get(self, folder: Path, path: str, limit_bytes: int, sha256: str | None = None) -> Path:
         """A file of the release, whole in staging under its path; what an earlier run finished is taken where its digest fits."""
         target = folder / path
-        if target.is_file() and not is_fresh and (sha256 is None or _digest(target) == sha256):
+        if target.is_file() and (sha256 is None or _digest(target) == sha256):
             return target
         with translate_os_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(target.name[:200] + ".partial")
-            if is_fresh:
-                partial.unlink(missing_ok=True)
             self.origin.fetch(path, partial, limit_bytes, sha256, self._count)
             os.replace(partial, target)
         return target
@@ -205,7 +189,7 @@ def _check_path(path: str, listed: dict[str, str]) -> None:
     """What would stand where something of ours stands, or be a file and a folder at once."""
     parts = path.split("/")
     folders = {"/".join(parts[:count]) for count in range(1, len(parts))}
-    is_ours = parts[0] == "containers" or path in SIGNATURES or path in ROSTER or path == "SHA256SUMS"
+    is_ours = parts[0] == "containers" or path in SIGNATURES or path in ROSTER_FILES or path == "SHA256SUMS"
     if is_ours or path.endswith(".partial") or folders & listed.keys() or not path.isprintable():
         raise FormatError(f"SHA256SUMS names {path[:200]!r}, which no release holds", "Do not trust this release; ask the publisher.")
 
@@ -213,5 +197,5 @@ def _check_path(path: str, listed: dict[str, str]) -> None:
 def iterate_staged(release: StagedRelease) -> Iterator[str]:
     """The paths that lie in staging, in the order of being put in place: the signed ones last."""
     last = {*SIGNATURES, *SIGNED}
-    names = [name for name in (*release.listed, *release.extras, *SIGNATURES, "SHA256SUMS") if (release.folder / name).is_file()]
+    names = [name for name in (*release.listed, *SIGNATURES, "SHA256SUMS") if (release.folder / name).is_file()]
     return iter(sorted(names, key=lambda name: (name in last, name)))

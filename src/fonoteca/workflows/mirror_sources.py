@@ -14,7 +14,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fonoteca.ground.downloads import is_web_address
-from fonoteca.ground.errors import FormatError, SignatureError, TorrentFormatError, UsageError, translate_os_errors
+from fonoteca.ground.errors import (
+    FonotecaError,
+    FormatError,
+    NotFoundError,
+    SignatureError,
+    TorrentFormatError,
+    UsageError,
+    translate_os_errors,
+)
 from fonoteca.ground.files import sync_folder, write_atomically
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
@@ -24,8 +32,10 @@ from fonoteca.torrents import read_torrents_json
 from fonoteca.workflows.mirror import Mirror
 from fonoteca.workflows.mirror_editions import make_by_delta
 from fonoteca.workflows.mirror_listing import Listing, record_listing
-from fonoteca.workflows.mirror_lists import SIGNATURE_LIMIT, ListFetcher, StagedRelease, iterate_staged
+from fonoteca.workflows.mirror_lists import SIGNATURE_LIMIT, SIGNATURES, ListFetcher, StagedRelease, iterate_staged
 from fonoteca.workflows.mirror_origin import FolderOrigin, WebOrigin, locate, open_origin
+from fonoteca.workflows.mirror_rosters import take_roster
+from fonoteca.workflows.roster_files import ROSTER_FILES
 
 LIST_LIMIT = 256 * 1024 * 1024
 
@@ -96,6 +106,7 @@ def _follow(mirror: Mirror, source: MirrorSource, progress: Progress, key: Publi
     source = _name(mirror, source, release, report)
     listing = read_listing(_read_torrents_list(mirror, source, release), source, report)
     _take(mirror, source, release, listing)
+    _record(mirror, source, report)
     _tell(mirror, report, source)
     shutil.rmtree(fetcher.top, ignore_errors=True)
     return report
@@ -113,7 +124,7 @@ def _stage(mirror: Mirror, source: MirrorSource, fetcher: ListFetcher, trusted: 
 
     try:
         return fetcher.stage(known, trusted, has, by_delta)
-    except FormatError:
+    except (FormatError, NotFoundError):
         shutil.rmtree(fetcher.top, ignore_errors=True)
         time.sleep(1)
     try:
@@ -133,10 +144,25 @@ def _standing(mirror: Mirror, source: MirrorSource) -> Followed | None:
     if not all(_is_as_recorded(mirror, source, one) for one in mirror.ledger.lists(source.source)):
         return None
     report = Followed(source=source.source, location=source.location, serial=source.serial)
-    with mirror.ledger.transaction():
-        mirror.ledger.put_source(msgspec.structs.replace(source, followed_at=mirror.now()))
+    _record(mirror, source, report)
     _tell(mirror, report, source)
     return report
+
+
+def _record(mirror: Mirror, source: MirrorSource, report: Followed) -> None:
+    """The source was asked just now; a roster that does not fit is told and not taken."""
+    try:
+        source = take_roster(mirror, source, open_origin(source.location))
+    except FormatError as error:
+        report.findings.append(Finding("bad-signature", f"{source.location}/{ROSTER_FILES[0]}", error.message))
+    except FonotecaError as error:
+        report.findings.append(Finding("not-followed", f"{source.location}/{ROSTER_FILES[0]}", error.message))
+    folder = mirror.release_of(source)
+    rows = [_list_row(mirror, source, name, str(_digest_of(folder / name))) for name in ROSTER_FILES if (folder / name).is_file()]
+    with mirror.ledger.transaction():
+        mirror.ledger.put_source(msgspec.structs.replace(source, followed_at=mirror.now()))
+        for row in rows:
+            mirror.ledger.put_list(row)
 
 
 def _is_as_recorded(mirror: Mirror, source: MirrorSource, one: MirrorList) -> bool:
@@ -248,7 +274,7 @@ def _take(mirror: Mirror, source: MirrorSource, release: StagedRelease, listing:
         mirror.ledger.put_lists(source.source, lists)
         record_listing(mirror, source, listing)
     if not source.is_in_place:
-        _remove_unlisted(folder, {one.path for one in lists})
+        _remove_unlisted(folder, {one.path for one in lists} | {*ROSTER_FILES})
 
 
 def _keep_obsolete_torrents(mirror: Mirror, source: MirrorSource, listing: Listing) -> None:
@@ -261,17 +287,16 @@ def _keep_obsolete_torrents(mirror: Mirror, source: MirrorSource, listing: Listi
 
 
 def _lists_of(mirror: Mirror, source: MirrorSource, folder: Path, release: StagedRelease) -> Iterator[MirrorList]:
-    own = {name: _digest_of(folder / name) for name in (*iterate_own(release), "SHA256SUMS")}
+    own = {name: _digest_of(folder / name) for name in (*SIGNATURES, "SHA256SUMS")}
     for path, sha256 in sorted((own | release.listed).items()):
-        status = os.stat(folder / path)
-        yield MirrorList(
-            source=source.source, path=path, size=status.st_size, sha256=str(sha256), proved_at=mirror.now(), mtime_ns=status.st_mtime_ns
-        )
+        yield _list_row(mirror, source, path, str(sha256))
 
 
-def iterate_own(release: StagedRelease) -> tuple[str, ...]:
-    """What no SHA256SUMS can name: signatures, and the roster with its own."""
-    return (*(f"{name}.{ending}" for name in ("SHA256SUMS", "release.json") for ending in ("minisig", "sig")), *release.extras)
+def _list_row(mirror: Mirror, source: MirrorSource, path: str, sha256: str) -> MirrorList:
+    status = os.stat(mirror.release_of(source) / path)
+    return MirrorList(
+        source=source.source, path=path, size=status.st_size, sha256=sha256, proved_at=mirror.now(), mtime_ns=status.st_mtime_ns
+    )
 
 
 def _remove_unlisted(folder: Path, listed: set[str]) -> None:

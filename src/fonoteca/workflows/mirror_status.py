@@ -47,7 +47,8 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MirrorStatus(msgspec.Struct, kw_only=True):
-    """All of it. `key`: its public key as minisign writes it; `budget` in bytes, None: what fits; `is_running`: whether a run has the mirror now; `listening`: its host:port."""
+    """All of it. `key`: its public key as minisign writes it; `budget` in bytes, None: what fits; `is_running`: whether a run has the
+    mirror now; `listening`: its host:port."""
 
     name: str
     key: str
@@ -76,8 +77,8 @@ def read_status(mirror: Mirror) -> MirrorStatus:
         for listed in [[torrent for torrent in mirror.ledger.torrents(source=one.source) if not torrent.is_obsolete]]
     ]  # fmt: skip
     return MirrorStatus(
-        name=mirror.settings.name, key=load_key(mirror.key_file).public.minisign_text, budget=mirror.settings.budget_bytes, is_running=_is_running(mirror),
-        listening=mirror.ledger.value(LISTENING) or "", sources=sources, containers=containers,
+        name=mirror.settings.name, key=load_key(mirror.key_file).public.minisign_text, budget=mirror.settings.budget_bytes,
+        is_running=_is_running(mirror), listening=mirror.ledger.value(LISTENING) or "", sources=sources, containers=containers,
         held_bytes=sum(one.held_bytes for one in containers), held_files=sum(one.held_files for one in containers),
         damaged=sum(one.damaged_files for one in containers), lost=sum(one.lost_files for one in containers),
         oldest_proof=min((one.proved_at for one in containers if one.proved_at is not None), default=None),
