@@ -81,7 +81,8 @@ tank/music /tank/my\\040music zfs rw 0 0
 
 
 @pytest.mark.parametrize(
-    ("path", "kind"), [("/home", "ext4"), ("/tank/my music/x", "zfs"), ("/tank/my music/fast/y", "xfs"), ("/tankard", "ext4"), ("/tank", "zfs")]
+    ("path", "kind"),
+    [("/home", "ext4"), ("/tank/my music/x", "zfs"), ("/tank/my music/fast/y", "xfs"), ("/tankard", "ext4"), ("/tank", "zfs")],
 )
 def test_the_file_system_is_that_of_the_deepest_mount(path: str, kind: str) -> None:
     assert file_system_of(Path(path), MOUNTS) == kind

@@ -126,7 +126,8 @@ def test_outside_of_the_hours_nothing_is_read(published: Path) -> None:
     now = time.localtime()
     closed = Hours(((now.tm_hour + 2) % 24) * 60, ((now.tm_hour + 3) % 24) * 60)
     report = prove(published, START + 40 * DAY, hours=closed)
-    assert report.read_files == 0 and report.ended.startswith("the hours begin in 1 h") or "2 h" in report.ended
+    assert report.read_files == 0
+    assert report.ended.startswith(("the hours begin in 1 h", "the hours begin in 2 h"))
 
 
 def test_forever_waits_for_a_day_and_for_the_hours() -> None:

@@ -91,7 +91,9 @@ class ProofLedger:
             """DELETE FROM proofs WHERE substr(name, 1, length(?1)) = ?1 AND NOT EXISTS
             (SELECT 1 FROM listed l WHERE l.name = proofs.name AND l.sha256 = proofs.sha256)""", (folder,)
         )  # fmt: skip
-        self.connection.execute("INSERT OR IGNORE INTO proofs SELECT name, size, sha256, track, 0 FROM listed")
+        self.connection.execute(
+            "INSERT INTO proofs SELECT name, size, sha256, track, 0 FROM listed WHERE 1 ON CONFLICT DO UPDATE SET size = excluded.size"
+        )
 
     def set_file_proved(self, name: str, second: int) -> None:
         """Every byte of this file was read and found good."""

@@ -89,7 +89,7 @@ class Healer:
             for top, _, names in os.walk(self.bench.bad):
                 for name in names:
                     self.lying.add(Path(top, name))
-        self.report.damaged = len(self.queue)
+        self.report.damaged = len(self.queue) + len(self.report.listed)
 
     # ---- doing it
 
@@ -98,9 +98,13 @@ class Healer:
         self.bench.open()
         self._gather()
         self.progress.start("healing", len(self.queue), "files")
-        for file in self.queue:
-            if not self._is_good_already(file):
-                self._climb(file)
+        done = -1
+        while done < self.report.damaged:  # a list that was mended may tell of more
+            done = self.report.damaged
+            for file in self.queue.take_new():
+                if not self._is_good_already(file):
+                    self._climb(file)
+            self._gather()
         for torrent in self.queue.torrents():
             self._try_pieces(torrent)
         for file in self.queue:

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fonoteca.ground.downloads import is_web_address
 from fonoteca.ground.errors import FonotecaError
 from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.mirror_settings import split_address
@@ -19,7 +20,7 @@ from fonoteca.workflows.heal_places import OriginalsIndex, places_in_copies, pla
 from fonoteca.workflows.heal_rebuild import Rebuilder
 from fonoteca.workflows.heal_release import ReleaseRemaker
 from fonoteca.workflows.release_torrents import ReleaseTorrents
-from fonoteca.workflows.schedule_books import DATABASES, ArchiveBook, check_database
+from fonoteca.workflows.schedule_books import CHECKSUMS, DATABASES, ArchiveBook, check_database
 
 VERIFY, HEAL = "verify", "heal"
 
@@ -39,6 +40,7 @@ class ArchiveHealBook:
         self._rebuilder = Rebuilder(archive, self._originals)
         self._remaker = ReleaseRemaker(archive, self.staging / "new" / "release")
         self._published = {row[0] for row in self.ledger.rows("SELECT name FROM published_torrents WHERE last_serial IS NULL")}
+        self._are_lists_doubtful = False
         self._book = ArchiveBook(archive) if not dry_run else None
         if self._book is not None:
             self.ledger.connection.execute("PRAGMA synchronous = FULL")
@@ -63,15 +65,14 @@ class ArchiveHealBook:
                 yield file
 
     def _names_to_heal(self) -> Iterator[str]:
+        """A file that a damaged list did not name counts too: it may be damaged itself."""
         for name, finding in self._found():
-            if finding.code == "extra":
-                continue
             if finding.code == "bad-signature" and name == "release":
                 yield from (f"release/{one}" for one in self._remaker.signature_names())
-            elif name == "release" or name.startswith("release/containers/"):
-                yield name.removeprefix("release/")
             else:
-                yield name
+                yield _one_name(name)
+        if self._are_lists_doubtful:
+            yield from [row[0] for row in self.ledger.rows("SELECT name FROM proofs WHERE name LIKE 'release/%'")]
 
     def _file(self, name: str) -> DamagedFile | None:
         if name.startswith("containers/"):
@@ -130,16 +131,25 @@ class ArchiveHealBook:
             sha256 = self._remaker.sha256_of(name.removeprefix("release/"))
         if not sha256:
             return None
-        # the list of all lists before the others: it says what they are
-        plays = TOP_PLAYS + (2 if name.endswith("SHA256SUMS") else 1)
+        is_signature = name.endswith((".sig", ".minisig"))
+        # the list of all lists before the others, since it says what they are; signatures after what they sign
+        plays = TOP_PLAYS + (2 if name == CHECKSUMS else 0 if is_signature else 1)
         return DamagedFile(key=name, name=name, path=self.path / name, sha256=sha256, is_list=True, plays=plays)
 
     def strangers(self) -> Iterator[tuple[Path, str]]:
         """Files that are on no list: their paths, and their names below the archive."""
+        are_lists_whole = self._are_lists_whole()
         for name, finding in self._found():
             path = self.path / name
-            if finding.code == "extra" and (path.is_file() or path.is_symlink()):
+            if finding.code != "extra" or not (path.is_file() or path.is_symlink()) or self._file(_one_name(name)) is not None:
+                continue
+            if are_lists_whole or not name.startswith("release/"):
                 yield path, name
+
+    def _are_lists_whole(self) -> bool:
+        """Whether SHA256SUMS is what was signed: else nobody can say what is a stranger in the release."""
+        file = self._other(CHECKSUMS)
+        return file is not None and self.is_good(file)
 
     # ---- proving
 
@@ -204,7 +214,8 @@ class ArchiveHealBook:
         if content is None:
             return None
         info = read_torrent(content)
-        return TorrentSource(torrent=content, peers=self._peers, trackers=info.trackers, web_seeds=info.web_seeds, dht=False)
+        seeds = tuple(seed for seed in info.web_seeds if is_web_address(seed))
+        return TorrentSource(torrent=content, peers=self._peers, trackers=info.trackers, web_seeds=seeds)
 
     def _read_torrent(self, name: str) -> bytes | None:
         """The one that was published, proved; else it is made again from the ledger."""
@@ -267,7 +278,7 @@ class ArchiveHealBook:
         return list(dict.fromkeys(found))
 
     def _whole_databases(self, file: DamagedFile) -> Iterator[Path]:
-        for place in (*places_in_copies(self._copies, file.name), *places_in_snapshots(file.path)):
+        for place in (*(folder / file.name for folder in self._copies), *places_in_snapshots(file.path)):
             try:
                 if place.is_file() and not check_database(place):
                     yield place
@@ -292,6 +303,9 @@ class ArchiveHealBook:
         with self.ledger.transaction():
             if number is not None:
                 self.ledger.end_mend(number, now, "mended", place)
+            if file.name == CHECKSUMS and self._book is not None:
+                self._book.refresh()  # now it is known what the other lists should be: verify could not say
+                self._are_lists_doubtful = True
             for name, finding in self._found_of(file):
                 if not (finding.code == "bad-signature" and name == "release" and self._other_signatures_bad(file)):
                     self.ledger.drop_findings(VERIFY, os.fsencode(finding.path))
@@ -330,6 +344,11 @@ class ArchiveHealBook:
     def finding_of(self, file: DamagedFile) -> Finding | None:
         """What was found about it."""
         return next((finding for _, finding in self._found_of(file)), None)
+
+
+def _one_name(name: str) -> str:
+    """A file of the release that is a link to one in containers/ goes under the name there."""
+    return name.removeprefix("release/") if name.startswith("release/containers/") else name
 
 
 def _waiting(archive: Archive, sha256: str) -> tuple[tuple[str, bytes], ...]:

@@ -126,12 +126,17 @@ def _fetch(source: TorrentSource, wanted: set[int], into: Path, options: Any) ->
         return set()
     from fonoteca.torrents.clients import PieceFetcher
 
-    fetcher = PieceFetcher()
-    got = fetcher.fetch_pieces(
-        source.torrent, wanted, into, peers=source.peers, web_seeds=source.web_seeds, trackers=source.trackers,
-        timeout_s=options.timeout_s, limit=options.limit,
-    )  # fmt: skip
-    return set(got)
+    got: set[int] = set()
+    with PieceFetcher(dht=source.dht) as fetcher:
+        while lacking := wanted - got:
+            came = fetcher.fetch_pieces(
+                source.torrent, lacking, into, peers=source.peers, web_seeds=source.web_seeds, trackers=source.trackers,
+                timeout_s=options.timeout_s, limit=options.limit,
+            )  # fmt: skip
+            if not came:
+                break
+            got |= came
+    return got
 
 
 def piece_check(info: TorrentInfo, place: Path, position: int) -> PieceCheck:

@@ -151,22 +151,31 @@ class DamagedQueue:
         self._connection = apsw.Connection("")
         self._connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192")
         self._connection.execute(
-            "CREATE TABLE waiting (number INTEGER PRIMARY KEY, key TEXT UNIQUE, plays, copies, name, torrent, size, file BLOB)"
+            """CREATE TABLE waiting (number INTEGER PRIMARY KEY, key TEXT UNIQUE, plays, copies, name, torrent, size, file BLOB,
+            is_new DEFAULT 1)"""
         )
-        self._connection.execute("CREATE TABLE attempts (key TEXT, attempt BLOB); CREATE INDEX by_key ON attempts (key)")
-        self._connection.execute("CREATE INDEX by_size ON waiting (size); BEGIN")
+        self._connection.execute(
+            "CREATE TABLE attempts (key TEXT, attempt BLOB); CREATE INDEX by_key ON attempts (key); CREATE TABLE done (key TEXT PRIMARY KEY)"
+        )
+        self._connection.execute(
+            "CREATE INDEX by_size ON waiting (size); CREATE INDEX by_worth ON waiting (is_new, plays DESC, copies, name)"
+        )
+        self._connection.execute("BEGIN")
         self._decode = msgspec.msgpack.Decoder(DamagedFile, dec_hook=lambda kind, value: kind(value)).decode
         for file in files:
             self.add(file)
 
     def add(self, file: DamagedFile) -> None:
-        """One more; one that is there already is not added again."""
+        """One more; one that is there already, or was done with, is not added again."""
+        if self._connection.execute("SELECT 1 FROM done WHERE key = ?", (file.key,)).get is not None:
+            return
         row = (file.key, file.plays, file.copies, file.name, file.torrent, file.size or 0)
         packed = msgspec.msgpack.encode(file, enc_hook=str)
-        self._connection.execute("INSERT OR IGNORE INTO waiting VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", (*row, packed))
+        self._connection.execute("INSERT OR IGNORE INTO waiting VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, 1)", (*row, packed))
 
     def remove(self, file: DamagedFile) -> None:
         """It is done with."""
+        self._connection.execute("INSERT OR IGNORE INTO done VALUES (?)", (file.key,))
         self._connection.execute("DELETE FROM waiting WHERE key = ?", (file.key,))
         self._connection.execute("DELETE FROM attempts WHERE key = ?", (file.key,))
 
@@ -181,6 +190,13 @@ class DamagedQueue:
 
     def __iter__(self) -> Iterator[DamagedFile]:
         return self._read("1 ORDER BY plays DESC, copies, name")
+
+    def take_new(self) -> Iterator[DamagedFile]:
+        """Each that was not taken before, in order; it stays until it is removed."""
+        statement = "SELECT number, file FROM waiting WHERE is_new ORDER BY plays DESC, copies, name LIMIT 1"
+        while (row := next(iter(self._connection.execute(statement)), None)) is not None:
+            self._connection.execute("UPDATE waiting SET is_new = 0 WHERE number = ?", (row[0],))
+            yield self._decode(row[1])
 
     def of_torrent(self, torrent: str) -> Iterator[DamagedFile]:
         """Those of one torrent."""

@@ -190,7 +190,7 @@ class MirrorHealBook:
         seeds += [join_url(url, "containers") + "/" for url in self._urls_of_mirrors(row.source)]
         trackers = tuple(dict.fromkeys((*info.trackers, *self.mirror.settings.client.trackers)))
         content = with_web_seeds(content, seeds) if seeds else content
-        web_seeds = tuple(dict.fromkeys((*info.web_seeds, *seeds)))
+        web_seeds = tuple(dict.fromkeys(seed for seed in (*info.web_seeds, *seeds) if is_web_address(seed)))
         dht = self.mirror.settings.client.dht and not info.private
         return TorrentSource(torrent=content, peers=self._peers, trackers=trackers, web_seeds=web_seeds, dht=dht)
 

@@ -26,7 +26,6 @@ class ReleaseRemaker:
         self.archive, self.staged = archive, staged
         self._made: bool = False
         self._fact = ""
-        self._signatures: dict[str, str] | None = None
 
     def signature_names(self) -> tuple[str, ...]:
         """The signed files and their signatures."""
@@ -35,7 +34,9 @@ class ReleaseRemaker:
     def sha256_of(self, name: str) -> str:
         """Of a file of the release that the ledger has no hash of: a signature, as it would be made; a list, as SHA256SUMS says."""
         if name in SIGNATURES and name != CHECKSUMS:
-            return self._signature_hashes().get(name, "")
+            folder = self._sign()
+            made = folder / name if folder is not None else None
+            return hashlib.sha256(made.read_bytes()).hexdigest() if made is not None and made.is_file() else ""
         last = self.archive.ledger.last_release()
         try:
             content = (self.archive.release / CHECKSUMS).read_bytes()
@@ -54,23 +55,27 @@ class ReleaseRemaker:
         except FonotecaError:
             return None
 
-    def _signature_hashes(self) -> dict[str, str]:
-        """What the key makes of the signed files as they stand: Ed25519 gives the same signature for the same bytes."""
-        if self._signatures is None:
-            self._signatures = {}
-            key, last = self._key(), self.archive.ledger.last_release()
-            folder = self.staged.with_name("signatures")
-            shutil.rmtree(folder, ignore_errors=True)
-            if key is not None and last is not None:
-                folder.mkdir(parents=True)
-                for name in SIGNED:
-                    if (self.archive.release / name).is_file():
-                        shutil.copyfile(self.archive.release / name, folder / name)
-                        sign_file(key, folder / name, serial=last.serial)
-                        for ending in (".minisig", ".sig"):
-                            content = (folder / f"{name}{ending}").read_bytes()
-                            self._signatures[name + ending] = hashlib.sha256(content).hexdigest()
-        return self._signatures
+    def _sign(self) -> Path | None:
+        """A folder with the signed files and what the key makes of them: Ed25519 gives the same signature for the same bytes.
+
+        Only what is proved is ever signed. None without the key.
+        """
+        key, last = self._key(), self.archive.ledger.last_release()
+        if key is None or last is None:
+            return None
+        folder = self.staged.with_name("signatures")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in SIGNED:
+            sha256 = self.sha256_of(name)
+            try:
+                content = (self.archive.release / name).read_bytes()
+            except OSError:
+                continue
+            if sha256 and hashlib.sha256(content).hexdigest() == sha256:
+                (folder / name).write_bytes(content)
+                sign_file(key, folder / name, serial=last.serial)
+        return folder
 
     def makers(self, name: str) -> Iterator[tuple[str, Maker]]:
         """The one way: as publish makes it."""
@@ -82,9 +87,10 @@ class ReleaseRemaker:
             yield "the catalogue and the ledger, as publish makes it", lambda: self._list(name)
 
     def _signature(self, name: str) -> Iterable[bytes]:
-        self._signatures = None  # of the lists as they are by now
-        self._signature_hashes()
-        return ((self.staged.with_name("signatures") / name).read_bytes(),)
+        folder = self._sign()
+        if folder is None or not (folder / name).is_file():
+            raise FonotecaError("what it signs is not whole yet", "Mend that first.")
+        return ((folder / name).read_bytes(),)
 
     def _list(self, name: str) -> Iterable[bytes]:
         self._make()

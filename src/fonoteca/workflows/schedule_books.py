@@ -78,7 +78,7 @@ class ArchiveBook:
         if last is None or last.state != "done":
             return
         known = self.ledger.file_proof(CHECKSUMS)
-        if known is None or known.sha256 != last.checksums_sha256:
+        if known is None or known.sha256 != last.checksums_sha256 or not known.size:
             self._take_lists(last.checksums_sha256)
 
     def _pictures(self) -> Iterator[tuple[str, int, str, None]]:
