@@ -85,6 +85,7 @@ def test_what_is_found_is_what_a_look_at_every_row_finds(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in zip(("FREE_ROWS", "ROWS_A_LEAF", "STREAMED_A_ROW"), way, strict=True):
             patch.setattr(search_tier, name, value)
+        patch.setattr(search_tier, "MOST_SIFTED", data.draw(st.sampled_from([0, 1 << 13])))
         patch.setattr(search_run, "MOST_TO_CHECK", data.draw(st.sampled_from([0, 2_000])))
         chosen = TrackFilter(artist=artist) if artist else None
         page = search(edition, text, chosen, kind=kind, limit=limit, mends_typos=False)

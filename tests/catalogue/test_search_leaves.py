@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fonoteca.catalogue.search_build import FTS_TABLE
-from fonoteca.catalogue.search_leaves import find_leaves, read_rows
+from fonoteca.catalogue.search_leaves import find_leaves, in_order, read_rows, those_among, those_among_ordered
 from fonoteca.catalogue.statements import Statements
 
 ROWS = st.dictionaries(st.integers(1, 1 << 40), st.lists(st.text("abcxyz東京é", min_size=1, max_size=6), max_size=8), max_size=40)
@@ -34,7 +35,7 @@ def index_of(rows: Sequence[tuple[int, str]], *, leaf_bytes: int = 4050, pieces:
 
 def rows_of(statements: Statements, start: str) -> list[int]:
     leaves = find_leaves(statements, "t", start)
-    return [] if leaves is None else read_rows(statements, leaves).tolist()
+    return [] if leaves is None else in_order(read_rows(statements, leaves)).tolist()
 
 
 def rows_by_fts5(statements: Statements, start: str) -> list[int]:
@@ -46,6 +47,12 @@ def rows_by_fts5(statements: Statements, start: str) -> list[int]:
 def test_rows_of_a_beginning_are_those_that_fts5_finds(rows: dict[int, list[str]], start: str) -> None:
     statements = index_of([(row, " ".join(words)) for row, words in sorted(rows.items())], leaf_bytes=32)
     assert rows_of(statements, start) == rows_by_fts5(statements, start)
+
+
+@given(st.sets(st.integers(1, 300_000)), st.lists(st.integers(1, 300_000)))
+def test_rows_among_others_are_found_in_order_or_not(rows: set[int], known: list[int]) -> None:
+    asked, others = np.array(sorted(rows), np.int64), np.array(known, np.int64)
+    assert those_among(asked, others).tolist() == sorted(rows & set(known)) == those_among_ordered(asked, in_order(others)).tolist()
 
 
 @pytest.mark.parametrize("leaf_bytes", [32, 100, 4050])

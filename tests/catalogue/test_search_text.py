@@ -75,6 +75,7 @@ def test_every_name_finds_itself(name: str) -> None:
 
 @given(st.text(max_size=40).map(clean_text) | st.text("aé\u0300ßøi'& \n!", max_size=12))
 @example("a\n\u0300")
+@example("\u00af")
 @example("é" * 2_000)
 def test_the_words_of_a_name_are_those_that_are_indexed(name: str) -> None:
     assert words_of(name) == tokens_of(index_words(name))

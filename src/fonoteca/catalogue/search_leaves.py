@@ -20,6 +20,7 @@ _HEADER = 4
 _SEGMENT_BITS = 37
 _LARGEST_LEAF = (1 << 31) - 1
 _DENSE = 200
+_SIEVE_BITS = 16
 
 Numbers = NDArray[np.int64]
 
@@ -54,13 +55,13 @@ def find_leaves(statements: Statements, table: str, start: str) -> Leaves | None
 
 
 def read_rows(statements: Statements, leaves: Leaves) -> Numbers:
-    """The row numbers of the words that these leaves were found for, in order, each once."""
+    """The row numbers of the words that these leaves were found for, word by word: in no order, some more than once."""
     listed = f"SELECT block FROM {leaves.table}_data WHERE id BETWEEN ? AND ? ORDER BY id"
     blocks = [block for (block,) in statements.rows(listed, (leaves.first, leaves.last))]
-    return _in_order(_Decoded(blocks).rows(leaves.start))
+    return _Decoded(blocks).rows(leaves.start)
 
 
-def _in_order(rows: Numbers) -> Numbers:
+def in_order(rows: Numbers) -> Numbers:
     """The same numbers in order, each once: marked on a table where there are many of them for its size, else sorted."""
     if not len(rows):
         return rows
@@ -71,6 +72,23 @@ def _in_order(rows: Numbers) -> Numbers:
         return np.flatnonzero(marks) + least
     ordered = np.sort(rows)
     return ordered[np.flatnonzero(np.diff(ordered, prepend=-1))]
+
+
+def those_among(rows: Numbers, known: Numbers) -> Numbers:
+    """Those of `rows`, which are in order, that are among the known numbers, which are in none: without putting all those in order."""
+    sieve = np.zeros(1 << _SIEVE_BITS, bool)
+    mask = len(sieve) - 1
+    sieve[rows & mask] = True
+    near = np.sort(known[sieve[known & mask]])
+    return those_among_ordered(rows, near)
+
+
+def those_among_ordered(rows: Numbers, known: Numbers) -> Numbers:
+    """Those of `rows` that are among the known numbers, both in order."""
+    places = np.searchsorted(known, rows)
+    is_known = places < len(known)
+    is_known[is_known] = known[places[is_known]] == rows[is_known]
+    return rows[is_known]
 
 
 class _Decoded:
@@ -91,7 +109,7 @@ class _Decoded:
         self.words = within - _HEADER + self.leaf_starts[leaf_of]
 
     def rows(self, start: bytes) -> Numbers:
-        """The row numbers that stand behind the words with this beginning; with repetitions."""
+        """The row numbers that stand behind the words with this beginning, word by word."""
         first, last = self._bounds(start)
         if first == last:
             return np.empty(0, np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fonoteca.catalogue.search_query import Phrase, Query, Scope, ScopedTerm
 from fonoteca.catalogue.search_text import LONGEST_NAME, Term, fold, index_words, is_plain, reading_form, tokens_of, without_accents
@@ -15,27 +15,31 @@ _KEPT = 1 << 14
 class RowNames:
     """The names of one row, and what can be looked for in them, made when it is asked for."""
 
-    def __init__(self, title: str | None, artists: Iterable[str] = (), album: str | None = None) -> None:
-        self.artists = tuple(artists)
+    def __init__(self, title: str | None, artists: Sequence[str] = (), album: str | None = None) -> None:
         self.title = (title,) if title is not None else ()
+        self.artists = tuple(artists)
         self.album = (album,) if album is not None else ()
+        self.all = self.title + self.artists + self.album
 
     def names(self, scope: Scope) -> tuple[str, ...]:
         """The names that a scope means."""
-        return {"title": self.title, "artist": self.artists, "album": self.album}.get(scope) or (
-            (*self.title, *self.artists, *self.album) if scope == "any" else ()
-        )
+        return self.all if scope == "any" else self.title if scope == "title" else self.album if scope == "album" else self.artists
 
     @functools.cached_property
     def letters(self) -> str | None:
         """All names in lower case where their words are those of the index and no others."""
-        joined = "\n".join(self.names("any"))
+        joined = "\n".join(self.all)
         return joined.lower() if is_plain(joined) else None
 
     def may_hold(self, term: Term) -> bool:
         """Whether the letters of a term stand anywhere, in words or not: most rows are told by that alone."""
         letters = self.letters
-        return letters is None or any(all(token in letters for token in alternative) for alternative in term.alternatives)
+        if letters is None:
+            return True
+        (first, *others), *further = term.alternatives
+        if not others and not further:
+            return first in letters
+        return any(all(token in letters for token in alternative) for alternative in term.alternatives)
 
 
 def row_matches(names: RowNames, query: Query) -> bool:
@@ -85,7 +89,7 @@ def letters_of(name: str) -> str | None:
     if name.isascii():
         return name.lower() if is_plain(name) else None
     written = without_accents(fold(name[:LONGEST_NAME]))
-    return written if all(written.split("\n")) and is_plain(written) else None
+    return written if all(line.strip() for line in written.split("\n")) and is_plain(written) else None
 
 
 def _has_phrase(names: RowNames, phrase: Phrase) -> bool:

@@ -33,6 +33,7 @@ _IS_SPACELESS = re.compile(f"[{_SPACELESS}]")
 _LETTER = rf"[^\W_{_SPACELESS}]"
 _COMPOUND = re.compile(rf"(?<!{_LETTER}){_LETTER}++(?:[{_PUNCTUATION}]{_LETTER}++)+")
 _ODD_ASCII = re.compile(r"[A-Za-z0-9]['./&!$@*+-][A-Za-z0-9]|^[^A-Za-z0-9\n]+$", re.MULTILINE)
+_SIGN = re.compile(r"[^A-Za-z0-9 \n]")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _NOT_PLAIN = re.compile("[^a-z0-9]+")
 _READ_AS = str.maketrans({"$": "s", "!": "i", "@": "a", **dict.fromkeys("'’ʼ`´./&*+-‐‑")})
@@ -78,7 +79,7 @@ def index_words(*texts: str) -> str:
 
 def is_plain(names: str) -> bool:
     """Whether what is indexed of these names, a line each, is what they are: no word of theirs has another form."""
-    return names.isascii() and len(names) <= LONGEST_NAME and not _ODD_ASCII.search(names)
+    return names.isascii() and len(names) <= LONGEST_NAME and not (_SIGN.search(names) and _ODD_ASCII.search(names))
 
 
 def _line_words(line: str) -> str:
