@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from fonoteca.catalogue.bulk.fts5_terms import hash_step, slot_of
+from fonoteca.catalogue.bulk.search_words import ROOM_FOR_MARK
 from fonoteca.catalogue.search_text import LONGEST_NAME
 
 # A piece that was found: its first sixteen bytes, twice its length and one if it is whole, its hash, where it begins, its text, its line.
@@ -28,7 +29,6 @@ UNKNOWN = -1
 PIECES, TEXT_USED, NUMBERS, DOUBTS, TOUCHED = range(5)
 COUNTERS = 5
 MOST_PIECES = LONGEST_NAME // 2 + 1
-ROOM_FOR_MARK = 8
 _FETCH = 64  # pieces looked ahead
 _LETTER, _GRAVE, _SPACE, _END = 1, 2, 4, 8
 _ODD = -7046029254386353131

@@ -28,6 +28,8 @@ _AS_APOSTROPHE, _AS_HYPHEN = "\u2019", "\u2010\u2011"
 _AS_SPACE = "–—“”„«»¿¡"
 _SPACE, _LINE_END = 32, 10
 _MARK = "q9zq"
+ROOM_FOR_MARK = 8
+"""Of a text that is nearly as long as what is indexed of one no word can stand alone behind the mark."""
 _POINTS = 0x2100
 _PUNCTUATION = np.zeros(256, np.uint8)
 """Of ASCII: 1 joins letters to a compound and falls away in it, else the letter that it is read as."""
@@ -205,7 +207,8 @@ def words_of(texts: pa.Array) -> pa.Array:
     out, ends = np.empty(2 * size + 2 * len(texts) + 64, np.uint8), np.zeros(len(texts) + 1, np.int64)
     parts = int(np.count_nonzero((content == BETWEEN) | (content == _LINE_END) | (content == _SPACE))) + len(texts)
     hard = np.zeros((parts, 4), np.int64)
-    found = _write_rows(offsets, content, plain_forms(), _KINDS, _PUNCTUATION, (LONGEST_NAME, LONGEST_JOINED), out, ends, hard)
+    limits = LONGEST_NAME - ROOM_FOR_MARK, LONGEST_JOINED
+    found = _write_rows(offsets, content, plain_forms(), _KINDS, _PUNCTUATION, limits, out, ends, hard)
     if found:
         out, ends = _with_hard(out, ends, content, hard[:found])
     used = int(ends[-1])
