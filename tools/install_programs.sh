@@ -6,7 +6,8 @@ set -euo pipefail
 declare -A package_of=(
     [opusenc]=opus-tools [ogginfo]=vorbis-tools [flac]=flac [ffmpeg]=ffmpeg [transmission-show]=transmission-cli
     [mktorrent]=mktorrent [minisign]=minisign [ssh-keygen]=openssh-client [zstd]=zstd [sqlite3]=sqlite3
-    [fpcalc]=libchromaprint-tools
+    [fpcalc]=libchromaprint-tools [transmission-daemon]=transmission-daemon [qbittorrent-nox]=qbittorrent-nox
+    [opentracker]=opentracker [rclone]=rclone
 )
 
 missing=()

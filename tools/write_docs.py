@@ -71,6 +71,7 @@ on to the end, and all of them are told together, also with `--json`: `code`, `p
 |---|---|--:|
 | damage | bytes are not what they should be; nothing is changed | 3 |
 | set-aside | this item is left out, everything else goes on | 3 |
+| hindrance | something around the work keeps it from being done well; nothing is damaged | 3 |
 | note | the item is used; worth knowing | 0 |
 
 | code | weight | meaning | way out |

@@ -44,15 +44,15 @@ class Daemon:
     def __init__(self, name: str, folder: Path, command: list[str], url: str, port: int, user: str = "", password: str = "") -> None:
         self.name, self.folder, self.url, self.port, self.user, self.password = name, folder, url, port, user, password
         self._command = command
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
         with open(self.folder / "daemon.log", "ab") as log:
-            self._process = subprocess.Popen(self._command, cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(self._command, cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         end = time.monotonic() + 20
         while not self._answers():
-            assert self._process.poll() is None and time.monotonic() < end, (self.folder / "daemon.log").read_text("utf-8", "replace")
+            assert self.process.poll() is None and time.monotonic() < end, (self.folder / "daemon.log").read_text("utf-8", "replace")
             time.sleep(0.05)
 
     def _answers(self) -> bool:
@@ -65,10 +65,10 @@ class Daemon:
         return True
 
     def stop(self, *, kill: bool = False) -> None:
-        if self._process:
-            self._process.kill() if kill else self._process.terminate()
-            self._process.wait(20)
-            self._process = None
+        if self.process:
+            self.process.kill() if kill else self.process.terminate()
+            self.process.wait(20)
+            self.process = None
 
 
 def require_program(name: str) -> str:
@@ -92,10 +92,14 @@ def start_transmission(folder: Path) -> Daemon:
     return Daemon("transmission", folder, command, f"http://127.0.0.1:{rpc}", peers, "mirror", PASSWORD)
 
 
-def start_qbittorrent(folder: Path) -> Daemon:
-    """qbittorrent-nox with the settings of the page."""
+def start_qbittorrent(folder: Path, page: str | None = None) -> Daemon:
+    """qbittorrent-nox with the settings of the page, or others."""
     program, web, peers = require_program("qbittorrent-nox"), free_port(), free_port()
-    settings = read_block("ini").replace("WebUI\\Port=8080", f"WebUI\\Port={web}").replace("Session\\Port=6881", f"Session\\Port={peers}")
+    settings = (
+        (page or read_block("ini"))
+        .replace("WebUI\\Port=8080", f"WebUI\\Port={web}")
+        .replace("Session\\Port=6881", f"Session\\Port={peers}")
+    )
     quiet = "Session\\DHTEnabled=false\nSession\\LSDEnabled=false\nSession\\PeXEnabled=false\nSession\\InterfaceAddress=127.0.0.1\n"
     settings = settings.replace("[BitTorrent]\n", f"[BitTorrent]\n{quiet}") + make_password_line() + "WebUI\\UseUPnP=false\n"
     path = folder / "qBittorrent" / "config" / "qBittorrent.conf"

@@ -12,6 +12,7 @@ from cyclopts import CycloptsError, UnusedCliTokensError
 
 from fonoteca.cli import catalogue_build as _catalogue_build  # noqa: F401 registers its commands
 from fonoteca.cli import catalogue_import as _catalogue_import  # noqa: F401 registers its commands
+from fonoteca.cli import doctor as _doctor  # noqa: F401 registers its command
 from fonoteca.cli import editions as _editions  # noqa: F401 registers its commands
 from fonoteca.cli import heal as _heal  # noqa: F401 registers its command
 from fonoteca.cli import identify as _identify  # noqa: F401 registers its command

@@ -6,11 +6,11 @@ from typing import Literal
 
 import msgspec
 
-Weight = Literal["damage", "set-aside", "note"]
+Weight = Literal["damage", "set-aside", "hindrance", "note"]
 
 
 class FindingKind(msgspec.Struct, frozen=True):
-    """What a code means and what to do about it. Weight: damage and set-aside make the exit status 3, notes do not."""
+    """What a code means and what to do about it. Weight: all but notes make the exit status 3."""
 
     weight: Weight
     meaning: str
@@ -92,6 +92,17 @@ FINDING_KINDS: dict[str, FindingKind] = {
     # what a mirror meets
     "not-followed": FindingKind("note", "A source of the mirror could not be asked for a newer release.", "What is held stays and is served. Check the address and the network; it is asked again."),
     "not-fetched": FindingKind("set-aside", "The torrent client cannot fetch or write this torrent.", "Mend what the client says; fonoteca doctor looks for the usual causes."),
+    "no-census": FindingKind("note", "A tracker does not say how many hold the torrents.", "Nothing to do: other trackers and announcements count."),
+    # what doctor finds: hindrances
+    "no-client": FindingKind("hindrance", "The torrent client does not answer, or refuses us.", "Start it, or mend url, user and password_file under [client] of mirror.toml."),
+    "preallocation": FindingKind("hindrance", "The client writes out every file in full before it fetches it.", "Turn preallocation off in the client; docs/tasks/torrent-clients.md names the key."),
+    "incomplete-elsewhere": FindingKind("hindrance", "The client keeps unfinished files in another folder, or under other names.", "Turn that off in the client: the mirror proves files where they belong."),
+    "queueing": FindingKind("hindrance", "The client lets torrents wait in a queue.", "Turn its queues off: every torrent of a mirror is served all the time."),
+    "stops-seeding": FindingKind("hindrance", "The client stops to serve a torrent some time.", "Turn its limits of ratio and time off: a mirror never has given enough."),
+    "port-closed": FindingKind("hindrance", "Nobody can call the client.", "Let its port through: start it, free the port, open it in the firewall and the router."),
+    "disk-nearly-full": FindingKind("hindrance", "There is hardly room left.", "Free some space, lower the budget in mirror.toml, or give the folder a larger disk."),
+    "not-writable": FindingKind("hindrance", "A folder or database cannot be written.", "Give this user the right to write it; check whether the disk is mounted read-only."),
+    "bad-key": FindingKind("hindrance", "The signing key is missing or cannot be used.", "Put it back from the safe, readable by its owner alone (chmod 600)."),
     # what heal finds: damage
     "not-mended": FindingKind("damage", "A damaged file could not be mended.", "Name more places under [heal], or a peer that has it, and run fonoteca heal again."),
     # oddities of other people's containers

@@ -95,15 +95,27 @@ class QBittorrentClient:
         """See TorrentClient."""
         chosen = PieceMap(read_torrent(self._cache.torrent(infohash))).choose(files)
         now = self._priorities(infohash)
-        if wanted := [position for position, is_wanted in enumerate(chosen) if is_wanted and not now[position]]:
+        wanted = [position for position, is_wanted in enumerate(chosen) if is_wanted and not now[position]]
+        unwanted = [position for position, is_wanted in enumerate(chosen) if not is_wanted and now[position]]
+        if wanted or unwanted:
+            size = self._require(infohash)["size"]
             self._prioritize(infohash, wanted, _WANT)
+            self._prioritize(infohash, unwanted, _SKIP)
+            self._settle(lambda: self._require(infohash)["size"] != size)
+        if wanted:
             self._find_peers_again(infohash)
-        self._prioritize(infohash, [position for position, is_wanted in enumerate(chosen) if not is_wanted and now[position]], _SKIP)
+
+    def _settle(self, is_seen: Callable[[], bool]) -> None:
+        """Give it time to show what it was told; until then it shows the last state."""
+        end = time.monotonic() + _SETTLE_S
+        while time.monotonic() < end and not is_seen():
+            time.sleep(0.05)
 
     def _priorities(self, infohash: str) -> list[int]:
         self._require(infohash)
         with self._asking():
-            return [file["priority"] for file in self._api.torrents_files(infohash)]
+            files: list[Any] = list(self._api.torrents_files(infohash))
+        return [int(file["priority"]) for file in files]
 
     def _prioritize(self, infohash: str, positions: list[int], priority: int) -> None:
         if positions:
@@ -135,7 +147,8 @@ class QBittorrentClient:
         """See TorrentClient."""
         self._require(infohash)
         with self._asking():
-            return pack_pieces([state == _HAVE for state in self._api.torrents_piece_states(infohash)])
+            states: list[Any] = list(self._api.torrents_piece_states(infohash))
+        return pack_pieces([state == _HAVE for state in states])
 
     def withhold(self, infohash: str, pieces: Iterable[int]) -> None:
         """See TorrentClient: the torrent is stopped."""
@@ -189,9 +202,7 @@ class QBittorrentClient:
         self._require(infohash)
         with self._asking():
             self._api.torrents_recheck(torrent_hashes=infohash)
-        end = time.monotonic() + _SETTLE_S
-        while time.monotonic() < end and _describe(self._require(infohash)).phase != "checking":
-            time.sleep(0.05)
+        self._settle(lambda: _describe(self._require(infohash)).phase == "checking")
 
     def remove(self, infohash: str) -> None:
         """See TorrentClient."""
@@ -215,7 +226,7 @@ class QBittorrentClient:
 
     def _ask(self, infohash: str) -> dict[str, Any] | None:
         with self._asking():
-            found: list[dict[str, Any]] = list(self._api.torrents_info(torrent_hashes=infohash))  # type: ignore[arg-type]
+            found: list[dict[str, Any]] = list(self._api.torrents_info(torrent_hashes=infohash))
         return found[0] if found else None
 
     def _require(self, infohash: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def open_session(listen_host: str, listen_port: int, *, dht: bool) -> lt.session
         "alert_mask": _ALERTS,
         "webtorrent_stun_server": "",
     }  # fmt: skip
-    session = lt.session(settings)
+    session: lt.session = lt.session(settings)  # type: ignore[call-overload]
     everybody = lt.ip_filter()
     everybody.add_rule("0.0.0.0", "255.255.255.255", 1 << lt.session.global_peer_class_id)
     everybody.add_rule("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1 << lt.session.global_peer_class_id)
@@ -49,7 +49,7 @@ def prepare_torrent(torrent: bytes, folder: str, trackers: Iterable[str] = ()) -
     parameters.save_path = folder
     parameters.storage_mode = lt.storage_mode_t.storage_mode_sparse
     parameters.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
-    if not parameters.ti.priv():
+    if parameters.ti is None or not parameters.ti.priv():
         parameters.trackers = list(dict.fromkeys([*parameters.trackers, *trackers]))
     return parameters
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +34,12 @@ _FIELDS = (
     "rateDownload",
     "rateUpload",
     "peersConnected",
+    "doneDate",
 )
 _STATUS: tuple[Phase, ...] = ("paused", "checking", "checking", "waiting", "fetching", "waiting", "seeding")
 _LOCAL_ERROR = 3
 _KILOBYTE = 1_000
+_SETTLE_S = 2.0
 
 
 class TransmissionClient:
@@ -213,6 +216,13 @@ class TransmissionClient:
             upload_limit=session["speed-limit-up"] * _KILOBYTE if session.get("speed-limit-up-enabled") else None,
         )
 
+    def ask_outside(self) -> bool | None:
+        """Whether the server of Transmission's makers can reach the port; None where it cannot be asked."""
+        try:
+            return self._rpc.port_test()
+        except TransmissionError:
+            return None
+
     def close(self) -> None:
         """Nothing to do: the daemon goes on."""
 
@@ -230,10 +240,13 @@ class TransmissionClient:
 
 def _describe(fields: dict[str, Any]) -> TorrentState:
     has_failed = fields["error"] == _LOCAL_ERROR
+    phase = _STATUS[fields["status"]]
+    if phase == "seeding" and fields["doneDate"] > 0 and time.time() - fields["doneDate"] < _SETTLE_S:
+        phase = "fetching"  # its last blocks may be in its cache
     return TorrentState(
         infohash=fields["hashString"],
         name=fields["name"],
-        phase="failed" if has_failed else _STATUS[fields["status"]],
+        phase="failed" if has_failed else phase,
         wanted_bytes=fields["sizeWhenDone"],
         have_bytes=fields["sizeWhenDone"] - fields["leftUntilDone"],
         download_rate=fields["rateDownload"],
