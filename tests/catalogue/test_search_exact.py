@@ -57,8 +57,8 @@ def words(edition: MadeCatalogue) -> dict[Kind, list[tuple[str, str | None, set[
 
 INDEXED = ["the", "of", "love", "lover", "lovely", "lo", "a", "ab", "abc", "angstrom", "dont", "acdc", "elka", "zq", "nowhere"]
 BEGUN = ["l", "lo", "lov", "love", "a", "t", "d", "acd", "ang", "e", "z", "q", "東"]
-WAYS = [(48, 6, 40), (0, 0, 40), (0, 0, 0), (0, 0, 10**9), (1, 1, 1)]
-"""FREE_ROWS, ROWS_A_LEAF, STREAMED_A_ROW: the usual, then such that each way of looking is taken at once."""
+WAYS = [(48, 3, 30, 40), (0, 0, 0, 40), (0, 0, 0, 0), (0, 0, 0, 10**9), (1, 1, 1, 1), (0, 0, 20, 1)]
+"""FREE_ROWS, ROWS_A_LEAF, ROWS_A_BEGINNING, STREAMED_A_ROW: the usual, then such that each way of looking is taken at once."""
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -69,7 +69,7 @@ WAYS = [(48, 6, 40), (0, 0, 40), (0, 0, 0), (0, 0, 10**9), (1, 1, 1)]
     by_artist=st.booleans(), data=st.data(),
 )  # fmt: skip
 def test_what_is_found_is_what_a_look_at_every_row_finds(
-    edition: MadeCatalogue, words: dict[Kind, list[tuple[str, str | None, set[str]]]], way: tuple[int, int, int],
+    edition: MadeCatalogue, words: dict[Kind, list[tuple[str, str | None, set[str]]]], way: tuple[int, int, int, int],
     wanted: list[str], begun: str | None, unwanted: str | None, kind: Kind, limit: int,
     by_artist: bool, data: st.DataObject,
 ) -> None:  # fmt: skip
@@ -83,7 +83,7 @@ def test_what_is_found_is_what_a_look_at_every_row_finds(
         if artist in (None, by) and tokens.issuperset(wanted) and unwanted not in tokens and any(t.startswith(begun or "") for t in tokens)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in zip(("FREE_ROWS", "ROWS_A_LEAF", "STREAMED_A_ROW"), way, strict=True):
+        for name, value in zip(("FREE_ROWS", "ROWS_A_LEAF", "ROWS_A_BEGINNING", "STREAMED_A_ROW"), way, strict=True):
             patch.setattr(search_tier, name, value)
         patch.setattr(search_tier, "MOST_SIFTED", data.draw(st.sampled_from([0, 1 << 13])))
         patch.setattr(search_run, "MOST_TO_CHECK", data.draw(st.sampled_from([0, 2_000])))

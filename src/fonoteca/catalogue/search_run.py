@@ -21,7 +21,7 @@ from fonoteca.catalogue.search_plan import choose_leading, is_contradictory, is_
 from fonoteca.catalogue.search_query import Query
 from fonoteca.catalogue.search_rows import read_names
 from fonoteca.catalogue.search_text import Term
-from fonoteca.catalogue.search_tier import Check, Tier, checked, rows_in_tier
+from fonoteca.catalogue.search_tier import Check, Tier, TierReader, checked
 from fonoteca.catalogue.search_vocabulary import EditionVocabulary, Vocabulary, WorkingVocabulary, match_expression
 from fonoteca.catalogue.statements import Statements
 from fonoteca.ground.errors import DatabaseError
@@ -147,11 +147,12 @@ class SearchRun:
             yield from rows if is_told_by((), query) else checked(rows, check)
         else:
             plan = make_plan(self._vocabulary, query)
+            reader = TierReader(self.statements, plan, check, is_told=plan.is_told and condition[0] == "1")
             for name, tier_first, tier_last in self._tiers:
                 self._keep_time()
                 tier = Tier(name, max(first, tier_first), min(last, tier_last), (tier_last - tier_first + 1) / last_of_all)
                 if tier.first <= tier.last:
-                    yield from rows_in_tier(self.statements, tier, plan, check, is_told=plan.is_told and condition[0] == "1")
+                    yield from reader.rows(tier)
 
     def _few_rows(self, filter: TrackFilter, condition: Condition, most: int) -> list[int] | None:
         """The tracks that pass a filter with an index, in order, where they are at most so many; else None."""

@@ -28,6 +28,8 @@ FREE_ROWS = 48
 """Rows that are read in vain before it is asked what reading the leaves of a beginning would cost."""
 ROWS_A_LEAF = 3
 """Rows that are read in the time of one leaf: 15 µs beside 40 µs (November 2026)."""
+ROWS_A_BEGINNING = 30
+"""Rows that are read in the time that it takes to begin with leaves."""
 STREAMED_A_ROW = 40
 """Rows that FTS5 names in the time in which the names of one are read."""
 FIRST_AMONG, MOST_SIFTED, LARGEST_AMONG = 128, 1 << 13, 1 << 15
@@ -43,39 +45,80 @@ class Tier(NamedTuple):
     share: float
 
 
-def rows_in_tier(statements: Statements, tier: Tier, plan: Plan, check: Check, *, is_told: bool) -> Iterator[int]:
-    """The rows of a tier, in order, that hold the words of the plan and pass `check`.
+class TierReader:
+    """The rows of the tiers of an edition that hold the words of a plan and pass `check`; it is asked for the tiers in their order.
 
     `is_told`: a row that holds the words passes.
     """
-    if plan.begun or plan.others:
-        yield from _with_beginnings(statements, tier, plan, check, is_told=is_told)
-    else:
-        rows = holding(statements, tier, plan.whole)
-        yield from rows if is_told else checked(rows, check)
 
+    def __init__(self, statements: Statements, plan: Plan, check: Check, *, is_told: bool) -> None:
+        self._statements, self._plan, self._check, self._is_told = statements, plan, check, is_told
+        self._free = FREE_ROWS
 
-def _with_beginnings(statements: Statements, tier: Tier, plan: Plan, check: Check, *, is_told: bool) -> Iterator[int]:
-    rows, size, left, leaves = holding(statements, tier, plan.whole), FIRST_BATCH, FREE_ROWS, None
-    while batch := list(islice(rows, size)):
-        passing = check(batch)
-        yield from passing
-        left -= len(batch) - len(passing)
-        if left <= 0 and leaves is None:
-            leaves = [find_leaves(statements, tier.name, term.alternatives[0][0]) for term in plan.begun]
-            left += ROWS_A_LEAF * sum(one.number for one in leaves if one)
-        if left <= 0 and leaves is not None:
-            yield from _narrowed(statements, tier._replace(first=batch[-1] + 1), plan, leaves, check, is_told=is_told)
-            return
-        size = min(2 * size, LARGEST_BATCH)
+    def rows(self, tier: Tier) -> Iterator[int]:
+        """Those of one tier, in order."""
+        if self._plan.begun or self._plan.others:
+            yield from self._with_beginnings(tier)
+        else:
+            rows = self._holding(tier, self._plan.whole)
+            yield from rows if self._is_told else checked(rows, self._check)
 
+    def _holding(self, tier: Tier, terms: Sequence[Term]) -> Iterator[int]:
+        """The rows of a tier that hold all of the terms, in order; without terms every one."""
+        if not terms:
+            return iter(range(tier.first, tier.last + 1))
+        sql = f"SELECT rowid FROM {tier.name} WHERE {tier.name} MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid"
+        return (row for (row,) in self._statements.rows(sql, (match_expression(terms), tier.first, tier.last)))
 
-def holding(statements: Statements, tier: Tier, terms: Sequence[Term]) -> Iterator[int]:
-    """The rows of a tier that hold all of the terms, in order; without terms every one."""
-    if not terms:
-        return iter(range(tier.first, tier.last + 1))
-    sql = f"SELECT rowid FROM {tier.name} WHERE {tier.name} MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid"
-    return (row for (row,) in statements.rows(sql, (match_expression(terms), tier.first, tier.last)))
+    def _with_beginnings(self, tier: Tier) -> Iterator[int]:
+        rows, reached = self._holding(tier, self._plan.whole), tier.first - 1
+        leaves: list[Leaves | None] | None = None
+        size, left = FIRST_BATCH, self._free
+        while True:
+            if left <= 0 and leaves is None:
+                leaves = [find_leaves(self._statements, tier.name, term.alternatives[0][0]) for term in self._plan.begun]
+                left += self._rows_worth(tier, leaves)
+            if left <= 0 and leaves is not None:
+                self._free = 0
+                yield from self._narrowed(tier._replace(first=reached + 1), leaves)
+                return
+            batch = list(islice(rows, size))
+            if not batch:
+                return
+            passing = self._check(batch)
+            yield from passing
+            reached, size, left = batch[-1], min(2 * size, LARGEST_BATCH), left - len(batch) + len(passing)
+
+    def _rows_worth(self, tier: Tier, leaves: Sequence[Leaves | None]) -> int:
+        """How many rows to read in vain before leaves are: none where it is known to be too many."""
+        cost = ROWS_A_BEGINNING * (len(leaves) + len(self._plan.others)) + ROWS_A_LEAF * sum(one.number for one in leaves if one)
+        is_known = len(self._plan.whole) < 2
+        return 0 if is_known and self._plan.tracks * tier.share > cost else cost
+
+    def _narrowed(self, tier: Tier, leaves: Sequence[Leaves | None]) -> Iterator[int]:
+        """The rows that hold the beginnings, too: by their leaves, or where the table is another by FTS5."""
+        plan = self._plan
+        by_fts5 = [*plan.whole, *plan.others, *(term for term, found in zip(plan.begun, leaves, strict=True) if found is None)]
+        begun, is_all = self._begun(tier, [found for found in leaves if found is not None])
+        is_told, rows = self._is_told and is_all, self._holding(tier, by_fts5)
+        if begun is not None:
+            is_rarer = len(by_fts5) == len(plan.whole) and len(begun) * STREAMED_A_ROW < plan.tracks * tier.share
+            if not by_fts5 or is_rarer:
+                rows, is_told = iter(in_order(begun).tolist()), is_told and not by_fts5
+            else:
+                rows = _among(rows, begun)
+        yield from rows if is_told else checked(rows, self._check)
+
+    def _begun(self, tier: Tier, leaves: Sequence[Leaves]) -> tuple[Numbers | None, bool]:
+        """The rows with the rarest beginning, and with others as far as reading their leaves is cheaper than rows; whether with all."""
+        common = None
+        for one in sorted(leaves, key=lambda one: one.number):
+            if common is not None and len(common) < ROWS_A_BEGINNING + ROWS_A_LEAF * one.number:
+                return common, False
+            rows = read_rows(self._statements, one)
+            rows = rows[(rows >= tier.first) & (rows <= tier.last)]
+            common = rows if common is None else those_among(in_order(common), rows)
+        return common, True
 
 
 def checked(rows: Iterable[int], check: Check) -> Iterator[int]:
@@ -84,36 +127,6 @@ def checked(rows: Iterable[int], check: Check) -> Iterator[int]:
     while batch := list(islice(rows, size)):
         yield from check(batch)
         size = min(2 * size, LARGEST_BATCH)
-
-
-def _narrowed(
-    statements: Statements, tier: Tier, plan: Plan, leaves: Sequence[Leaves | None], check: Check, *, is_told: bool
-) -> Iterator[int]:
-    """The rows that hold the beginnings, too: by their leaves, or where the table is another by FTS5."""
-    by_fts5 = [*plan.whole, *plan.others, *(term for term, found in zip(plan.begun, leaves, strict=True) if found is None)]
-    begun, is_all = _begun(statements, tier, [found for found in leaves if found is not None])
-    is_told = is_told and is_all
-    rows: Iterable[int]
-    if begun is None:
-        rows = holding(statements, tier, by_fts5)
-    elif not by_fts5 or (len(by_fts5) == len(plan.whole) and len(begun) * STREAMED_A_ROW < plan.tracks * tier.share):
-        rows = in_order(begun).tolist()
-        is_told = is_told and not by_fts5
-    else:
-        rows = _among(holding(statements, tier, by_fts5), begun)
-    yield from rows if is_told else checked(rows, check)
-
-
-def _begun(statements: Statements, tier: Tier, leaves: Sequence[Leaves]) -> tuple[Numbers | None, bool]:
-    """The rows with the rarest beginning, and with others as far as reading their leaves is cheaper than rows; whether with all."""
-    common = None
-    for one in sorted(leaves, key=lambda one: one.number):
-        if common is not None and len(common) < ROWS_A_LEAF * one.number:
-            return common, False
-        rows = read_rows(statements, one)
-        rows = rows[(rows >= tier.first) & (rows <= tier.last)]
-        common = rows if common is None else those_among(in_order(common), rows)
-    return common, True
 
 
 def _among(rows: Iterator[int], known: Numbers) -> Iterator[int]:
