@@ -59,13 +59,15 @@ def build_edition(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     jobs: int | None = None,
     sink: SinkName = "pages",
+    has_search: bool = True,
     progress: Progress | None = None,
 ) -> EditionCounts:
     """Write the edition of the tables in `staging` to `target`, whole or not at all; an earlier one there is replaced.
 
     Row numbers of the tables only tie them together: rows are ranked anew, so the same records give the same bytes with the same
-    SQLite. Partitions lie in `scratch` (beside the target without it) and go as they are used up. FormatError names the table, the row
-    and the fact where the tables are not of one piece; UsageError where `memory_bytes` cannot hold what ranking needs.
+    SQLite. What does not fit memory lies in `scratch` (beside the target without it) and goes as it is used up. Without `has_search`
+    nothing can be searched in it. FormatError names the table, the row and the fact where the tables are not of one piece; UsageError
+    where `memory_bytes` cannot hold what ranking needs.
     """
     tables = open_staging(staging)
     _refuse_little_memory(tables["tracks"].rows, memory_bytes)
@@ -77,7 +79,7 @@ def build_edition(
         folder.mkdir(parents=True)
     try:
         build = _Build(tables, partial, folder, sink, jobs or count_cores(), memory_bytes, progress or Silent())
-        counts = build.run(title, date)
+        counts = build.run(title, date, has_search)
         with translate_os_errors(target):
             _sync(partial)
             os.replace(partial, target)
@@ -121,11 +123,11 @@ class _Build:
         self._sink = open_sink(sink, partial, jobs)
         self._pourer = Pourer(self._sink, self._ranked, scratch, Room(rows, min(_MOST_KEPT_BYTES, spare // 4)), jobs, progress)
 
-    def run(self, title: str, date: str) -> EditionCounts:
+    def run(self, title: str, date: str, has_search: bool) -> EditionCounts:
         """Gives the counts; the file's size is not yet known."""
         try:
             self._rank()
-            observers = Observers(self._scratch, len(self._ranked["albums"].ranks))
+            observers = Observers(self._scratch, len(self._ranked["albums"].ranks), has_search)
             self._pourer.see_index = observers.see_index
             rows = self._pour(observers)
             self._sink.close()

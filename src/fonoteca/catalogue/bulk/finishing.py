@@ -52,7 +52,8 @@ class Finish:
                 connection.executemany("INSERT INTO edition VALUES (?, ?)", sorted(facts.items()))
                 _tell_planner(connection, rows, distinct)
                 self._add_statistics(connection, observers)
-                self._add_search(connection, rows, observers.texts)
+                if observers.has_search:
+                    self._add_search(connection, rows, observers.texts)
                 connection.execute(f"PRAGMA application_id = {EDITION_APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         finally:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +29,19 @@ _SEEN = {
     "track_genres": ("track", "genre"), "tombstones": ("track_id",),
 }  # fmt: skip
 """The columns that are looked at."""
+_JOINED_AHEAD = 2
 
 
 class Observers:
-    """Sees every table as it is stored, names before what they name; `taps` gives what sees a table, by its name."""
+    """Sees every table as it is stored, names before what they name; `of` gives what sees a table, by its name.
 
-    def __init__(self, scratch: Path, albums: int) -> None:
+    Texts for the search are joined in a thread of their own, and not at all without `has_search`.
+    """
+
+    def __init__(self, scratch: Path, albums: int, has_search: bool) -> None:
+        self.has_search = has_search
+        self._thread = ThreadPoolExecutor(1, "texts") if has_search else None
+        self._joining: deque[Future[None]] = deque()
         self.texts = scratch / "texts"
         self.texts.mkdir()
         self._stores = {kind: TextStore(self.texts, kind) for kind in ("artist", "album", "track")}
@@ -46,18 +56,33 @@ class Observers:
         """What sees the rows of this table."""
         return Seer(_SEEN[name], getattr(self, f"_see_{name}")) if name in _SEEN else UNSEEN
 
+    def _join(self, joins: Callable[[pa.RecordBatch], None], batch: pa.RecordBatch) -> None:
+        if self._thread is None:
+            return
+        self._joining.append(self._thread.submit(joins, batch))
+        while len(self._joining) > _JOINED_AHEAD:
+            self._joining.popleft().result()
+
     def names_are_joined(self) -> None:
         """No more texts come."""
+        while self._joining:
+            self._joining.popleft().result()
         for store in self._stores.values():
             store.finish()
         self._artists, self._albums = NameList(), NameList()
 
     def _see_artist_aliases(self, batch: pa.RecordBatch) -> None:
+        self._join(self._join_artist_aliases, batch)
+
+    def _join_artist_aliases(self, batch: pa.RecordBatch) -> None:
         self._further["artist"].take(batch.column("artist"), batch.column("alias"))
 
     def _see_artists(self, batch: pa.RecordBatch) -> None:
-        self._artists.take(batch.column("name"))
         self.statistics.add_artists(len(batch))
+        self._join(self._join_artists, batch)
+
+    def _join_artists(self, batch: pa.RecordBatch) -> None:
+        self._artists.take(batch.column("name"))
         further = self._further["artist"].of(_first(batch), len(batch))
         self._stores["artist"].take(join_texts(batch.column("name"), batch.column("sort_name"), further))
 
@@ -65,14 +90,20 @@ class Observers:
         self.statistics.add_artist_genres({"genre": numbers_of(batch.column("genre"))[0]})
 
     def _see_further_album_artists(self, batch: pa.RecordBatch) -> None:
+        self._join(self._join_further_album_artists, batch)
+
+    def _join_further_album_artists(self, batch: pa.RecordBatch) -> None:
         self._further["album"].take(batch.column("album"), self._artists.of(batch.column("artist")))
 
     def _see_albums(self, batch: pa.RecordBatch) -> None:
-        self._albums.take(batch.column("title"))
         self.statistics.add_albums({"date": batch.column("date").cast(pa.string())})
         first = _first(batch)
         self._album_labels[first : first + len(batch)] = numbers_of(batch.column("label"))[0]
-        further = self._further["album"].of(first, len(batch))
+        self._join(self._join_albums, batch)
+
+    def _join_albums(self, batch: pa.RecordBatch) -> None:
+        self._albums.take(batch.column("title"))
+        further = self._further["album"].of(_first(batch), len(batch))
         self._stores["album"].take(join_texts(batch.column("title"), self._artists.of(batch.column("artist")), further))
 
     def _see_rights(self, batch: pa.RecordBatch) -> None:
@@ -85,11 +116,17 @@ class Observers:
         self.statistics.add_further_isrcs(numbers_of(batch.column("isrc_number"))[0])
 
     def _see_further_track_artists(self, batch: pa.RecordBatch) -> None:
+        self._join(self._join_further_track_artists, batch)
+
+    def _join_further_track_artists(self, batch: pa.RecordBatch) -> None:
         self._further["track"].take(batch.column("track"), _credited(batch, self._artists))
 
     def _see_tracks(self, batch: pa.RecordBatch) -> None:
         self.statistics.add_tracks({name: _plain(batch.column(name), name) for name in _COUNTED})
         self._count_publishable(batch)
+        self._join(self._join_tracks, batch)
+
+    def _join_tracks(self, batch: pa.RecordBatch) -> None:
         further = self._further["track"].of(_first(batch), len(batch))
         texts = batch.column("title"), _credited(batch, self._artists), further, self._albums.of(batch.column("album"))
         self._stores["track"].take(join_texts(*texts))

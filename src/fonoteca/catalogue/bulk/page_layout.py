@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
-from fonoteca.catalogue.bulk.page_memory import copy_bytes, copy_part
+from fonoteca.catalogue.bulk.page_memory import TOUCHED, copy_bytes, copy_part, touch
 from fonoteca.catalogue.bulk.page_records import put_varint, varint_length, write_records
 
 # What the state of a layout holds: one int64 each.
@@ -232,8 +233,10 @@ def fill_packed(
 ) -> None:
     """As `fill`, for records that are made already: `lengths` bytes at `addresses`; bodies: zeros."""
     _put_prefixes(first, end, lengths, bodies, keys, cells, pointers, page_size, out)
-    target = out.ctypes.data
+    target, seen = out.ctypes.data, np.empty(1, np.int64)
     for i in range(first, end):
+        if (i - first) % TOUCHED == 0:
+            touch(addresses[i : min(i + TOUCHED, end)], seen)
         copy_bytes(target + places[i], addresses[i], lengths[i])
     _close(lengths, bodies, keys, places, long_rows, leaves, base, page_size, lock_page, out)
 

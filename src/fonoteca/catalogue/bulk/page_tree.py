@@ -150,9 +150,8 @@ class TreeWriter:
         count, state, done = len(headers), self._state, 0
         cells, places, pointers = (np.empty(count, np.int64) for _ in range(3))
         while done < count:
-            leaves = np.empty((count - done + 1, 6), np.int64)
-            long_rows = np.empty((count - done, 4), np.int64)
-            raised = np.empty((count - done, 2), np.int64)
+            most = min(count - done, self._block.slots) + 1  # each leaf, and each long row, takes a page of the block
+            leaves, long_rows, raised = (np.empty((most, width), np.int64) for width in (6, 4, 2))
             end = layout.lay_out(
                 state, done, headers, bodies, keys, self._size, self._sink.lock_page, cells, places, pointers, leaves, long_rows, raised
             )

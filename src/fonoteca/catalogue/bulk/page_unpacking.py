@@ -10,7 +10,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from fonoteca.catalogue.bulk.page_memory import bytes_at, copy_bytes
+from fonoteca.catalogue.bulk.page_memory import TOUCHED, bytes_at, copy_bytes, touch
 from fonoteca.catalogue.bulk.page_packing import PackedRows
 from fonoteca.catalogue.bulk.page_schema import BLOB_, REAL_, TEXT_, Tree
 
@@ -79,7 +79,10 @@ def _gather(addresses: Any, offsets: Any, content: Any) -> None:
 def _read(addresses: Any, slots: Any, kinds: Any, values: Any, reals: Any, sizes: Any) -> None:
     """values[slot, row]: the number, or the address of a text or blob; sizes[slot, row]: its bytes, -1 for NULL."""
     sizes[:] = -1
+    seen = np.empty(1, np.int64)
     for row in range(len(addresses)):
+        if row % TOUCHED == 0:
+            touch(addresses[row : row + TOUCHED], seen)
         data = bytes_at(addresses[row], _LONGEST_HEADER)
         end, at = _varint(data, 0)
         body = end

@@ -105,15 +105,11 @@ class Pourer:
             partitions.put(scattered)
         self.progress.start(f"writing {shape.name}", table.rows, "rows")
         columns = tuple({name: None for seer in seers for name in seer.columns})
-        for whole in partitions.ordered():
-            if not shape.has_rowid:
-                _refuse_disorder(tree, whole)
-            for begin in range(0, len(whole), EMITTED_ROWS):
-                part = whole.part(begin, begin + EMITTED_ROWS)
-                if columns:
-                    batch = unpack_columns(tree, part, columns)
-                    for seer in seers:
-                        seer.see(batch.select(seer.columns))
+        parts = _parts(tree, partitions.ordered(), not shape.has_rowid)
+        with open_threads(self.threads) as pool:
+            for part, done in map_in_order(lambda part: pool.submit(unpack_columns, tree, part, columns), parts, self.threads + 1):
+                for seer in seers if columns else ():
+                    seer.see(done.result().select(seer.columns))
                 yield part
                 self.progress.advance(len(part))
 
@@ -204,6 +200,13 @@ def as_stored(shape: TableShape, batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with every stored column in order; those that nothing was said of are NULL."""
     columns = [batch.column(name) if name in batch.schema.names else pa.nulls(len(batch)) for name in shape.column_names]
     return pa.RecordBatch.from_arrays(columns, list(shape.column_names))
+
+
+def _parts(tree: Tree, partitions: Iterator[PackedRows], has_two_keys: bool) -> Iterator[PackedRows]:
+    for whole in partitions:
+        if has_two_keys:
+            _refuse_disorder(tree, whole)
+        yield from (whole.part(begin, begin + EMITTED_ROWS) for begin in range(0, len(whole), EMITTED_ROWS))
 
 
 def _refuse_disorder(tree: Tree, rows: PackedRows) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-BUCKET_BITS = 14
+BUCKET_BITS, BUCKET_ROWS_BITS = 14, 13
+"""At most so many buckets, and so many rows in each if keys are spread evenly, that a processor's cache holds; as powers of two."""
 SMALL = 1 << 16
 
 
@@ -71,7 +72,7 @@ class SortedPairs:
         last_row = int(rows[-1]) if rows is not None and len(rows) else max(len(keys) - 1, 0)
         self._row_bits = last_row.bit_length()
         bits = span.bit_length()
-        bucket_bits = min(bits, BUCKET_BITS if len(keys) > SMALL else 4)
+        bucket_bits = min(bits, BUCKET_BITS, max(4, len(keys).bit_length() - BUCKET_ROWS_BITS))
         self._shift = bits - bucket_bits
         self._drop = max(0, self._shift + self._row_bits - 63)
         if self._drop and (rows is not None or ignore):

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from fonoteca.catalogue.bulk.shapes import TableShape, table_shapes
 from fonoteca.ground.errors import FormatError
 
-BATCH_ROWS = 1 << 20
+BATCH_ROWS = 1 << 18
 Item = TypeVar("Item")
 
 
