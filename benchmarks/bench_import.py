@@ -11,7 +11,7 @@ from pathlib import Path
 from archives import pinned, run_fonoteca, working_folder
 from harness import Alternative, compare
 
-LINES, LINES_INTO = 60_000, 600_000
+LINES, LINES_INTO = 60_000, 2_400_000
 
 
 def write_lines(path: Path, count: int, seed: int = 7) -> Path:
@@ -41,7 +41,7 @@ def write_lines(path: Path, count: int, seed: int = 7) -> Path:
 
 
 def main() -> None:
-    """Lines a second of each way; `--into` on one core and on two."""
+    """Lines a second of each way; `--into` on one core and on two, and with the lines themselves."""
     with working_folder() as folder:
         lines, more = write_lines(folder / "lines.jsonl", LINES), write_lines(folder / "more.jsonl", LINES_INTO)
         archive, tables = folder / "archive", folder / "tables"
@@ -55,9 +55,9 @@ def main() -> None:
             renew()
             run_fonoteca("catalogue", "import", lines, "--archive", archive)
 
-        def into(cores: int) -> None:
+        def into(cores: int, *options: str) -> None:
             with pinned(cores):
-                run_fonoteca("catalogue", "import", more, "--into", tables)
+                run_fonoteca("catalogue", "import", more, "--into", tables, *options)
 
         compare(
             "Importing into the working catalogue",
@@ -70,8 +70,10 @@ def main() -> None:
             ],
             amount=LINES, unit="lines", rounds=3, warm_up=False,
         )  # fmt: skip
-        two_ways = [Alternative(f"--into, {cores} core", partial(into, cores), renew) for cores in (1, 2)]
-        compare("Importing into tables", two_ways, amount=LINES_INTO, unit="lines", rounds=3, warm_up=False)
+        without = "--no-source-records"
+        ways = [Alternative(f"--into {without}, {cores} core", partial(into, cores, without), renew) for cores in (1, 2)]
+        ways.append(Alternative("--into, 2 cores", partial(into, 2), renew))
+        compare("Importing into tables", ways, amount=LINES_INTO, unit="lines", rounds=3, warm_up=False)
 
 
 if __name__ == "__main__":

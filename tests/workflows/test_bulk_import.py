@@ -17,6 +17,7 @@ from commands import make_archive, run_fonoteca, run_json
 from test_catalogue_import import import_, odd_rows
 
 from fonoteca.catalogue import Catalogue, write_edition
+from fonoteca.catalogue.source_records import SOURCES, SourceRecords
 from fonoteca.cli.run import run as cli
 from fonoteca.ground.errors import StoppedError
 from fonoteca.ground.progress import Silent
@@ -182,6 +183,7 @@ def content_of(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_bytes(tmp_path: Path) -> None:
     lines, table = write_rows(tmp_path / "rows.jsonl", [*odd_rows(400, 8), {"titel": "x"}]), tmp_path / "shelf.csv"
     table.write_text("title;artists;disc\n" + "".join(f"Shelf {n};A{n % 7};{n if n % 50 else 'x'}\n" for n in range(500)))
@@ -235,3 +237,38 @@ def test_parts_of_another_file_are_not_gone_on_with(tmp_path: Path, monkeypatch:
     write_rows(file, [{"title": "b"}, {"title": "c"}])
     report = import_into([file], tmp_path / "tables", ImportOptions(), Silent(), jobs=1)
     assert report.counts["tracks"] == 2 and len(list(tmp_path.iterdir())) == 2
+
+
+def test_playlists_measures_and_lines_are_kept_beside_the_tables_as_in_an_archive(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"title": f"Song {n}", "artists": [f"A {n % 9}"], "extra": {"n": n}} for n in range(600)]
+    public = "GcV5ohfP8KjKoRrJJKUjqw"
+    rows += [{"record": "features", "track": "their-1", "tempo": 80.0}, {"id": "their-1", "title": "冬", "isrcs": ["USRC10000001"]},
+             {"id": "their-2", "title": "shared", "isrcs": ["USRC10000002", "USRC10000003"]}, {"title": "other", "isrcs": ["USRC10000003"]},
+             {"id": "their-1", "title": "冬", "isrcs": ["USRC10000001"]},
+             {"record": "features", "track": "their-1", "tempo": 92.5, "key": -1, "extra": {"x": 1}},
+             {"record": "features", "track": "USRC10000002", "energy": 0.5}, {"record": "features", "track": "USRC10000003", "mode": 1},
+             {"record": "playlist", "id": "cold", "title": "Cold", "owner": "me", "tracks": ["USRC10000001", "their-2", "none", public]},
+             {"record": "playlist", "id": "gaps", "tracks": [{"track": "their-1", "position": 3}, "USRC10000003"]},
+             {"record": "playlist", "id": "empty"}, {"record": "playlist", "id": "cold", "tracks": ["their-1"]},
+             {"record": "artist", "name": "A 1", "country": "NL"}, {"record": "album", "title": "B"}, {"titel": "no"}]  # fmt: skip
+    told = {"artist": [ARTIST], "release": [RELEASE], "recording": [RECORDING]}
+    files = [write_rows(tmp_path / "rows.jsonl", rows), *(write_rows(tmp_path / name, lines) for name, lines in told.items())]
+    *_, report = both_ways(tmp_path, *files)
+    assert report.counts["playlists"] == 4 and report.counts["features"] == 2 and report.finding_counts["unknown-track"] == 2
+    for name, query in {
+        "features": "SELECT * FROM features ORDER BY id, source",
+        "playlists": "SELECT p.id, title, owner, position, e.id FROM playlists p LEFT JOIN playlist_entries e USING (playlist)",
+        "sources": "SELECT name, length(dictionary) > 1000 FROM sources ORDER BY name",
+    }.items():
+        found = []
+        for folder in ("archive", "tables"):
+            with apsw.Connection(str(tmp_path / folder / f"{name}.sqlite3"), flags=apsw.SQLITE_OPEN_READONLY) as connection:
+                found.append(sorted(connection.execute(query).fetchall(), key=repr))
+        assert found[0] == found[1] and found[0], name
+    with SourceRecords(tmp_path / "archive" / SOURCES) as one, SourceRecords(tmp_path / "tables" / SOURCES) as two:
+        for source in ("rows", "musicbrainz"):
+            assert list(one.lines_of(source)) == list(two.lines_of(source)), source
+        ids = [list(kept._sql.rows("SELECT id, digest FROM source_records ORDER BY 1, 2")) for kept in (one, two)]
+        assert ids[0] == ids[1] and len(ids[0]) > 600
+        for id, _ in ids[0][::17]:
+            assert [record.content for record in one.records_of(id)] == [record.content for record in two.records_of(id)]

@@ -58,6 +58,17 @@ def _digest(source: int, content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(b"%d\n%b" % (source, content), digest_size=8).digest(), signed=True) or 1
 
 
+def train_dictionary(lines: Sequence[bytes]) -> bytes | None:
+    """What lines of one source have in common, from the first 4,096 of them; None where they are too few or too much alike."""
+    sample = [line for line in lines[:_SAMPLES] if line]
+    if len(sample) < _FEWEST_SAMPLES:
+        return None
+    try:
+        return zstd.train_dict(sample, min(_DICTIONARY_BYTES, max(1_024, sum(map(len, sample)) // 16))).dict_content
+    except zstd.ZstdError:  # lines that are all alike, or all too short: nothing can be learnt from them
+        return None
+
+
 class SourceRecord(msgspec.Struct, frozen=True):
     """What one source said of a thing: a JSON object, byte for byte as its line was."""
 
@@ -112,15 +123,39 @@ class SourceRecords:
         """Train the source's dictionary from its first lines; a source that has one keeps it."""
         with self.transaction():
             number = self._source(source)
-            sample = [line for line in lines[:_SAMPLES] if line]
-            if len(sample) < _FEWEST_SAMPLES or self._sql.value("SELECT 1 FROM record_groups WHERE source = ?", (number,)):
+            if self._sql.value("SELECT 1 FROM record_groups WHERE source = ?", (number,)):
                 return
-            try:
-                trained = zstd.train_dict(sample, min(_DICTIONARY_BYTES, max(1_024, sum(map(len, sample)) // 16)))
-            except zstd.ZstdError:  # lines that are all alike, or all too short: nothing can be learnt from them
-                return
-            self._sql.run("UPDATE sources SET dictionary = ? WHERE source = ?", (trained.dict_content, number))
-            self._dictionaries.pop(number, None)
+            if (trained := train_dictionary(lines)) is not None:
+                self._sql.run("UPDATE sources SET dictionary = ? WHERE source = ?", (trained, number))
+                self._dictionaries.pop(number, None)
+
+    def put_whole(
+        self,
+        sources: Iterable[tuple[str, bytes | None]],
+        groups: Iterable[Sequence[tuple[int, bytes]]],
+        keys: Iterable[Sequence[tuple[str, int, int]]],
+    ) -> None:
+        """Fill an empty file: sources with their dictionaries, numbered from 1; groups with their source, numbered from 1; keys in order."""
+        dictionaries = {}
+        for name, dictionary in sources:
+            number = self._source(name)
+            dictionaries[number] = dictionary
+            self._sql.run("UPDATE sources SET dictionary = ? WHERE source = ?", (dictionary, number))
+        insert = "INSERT INTO record_groups (source, has_dictionary, content) VALUES (?, ?, ?)"
+        for part in groups:
+            self._sql.run_many(insert, [(source, dictionaries[source] is not None, content) for source, content in part])
+        for some in keys:
+            self._sql.run_many("INSERT INTO source_records VALUES (?, ?, ?)", some)
+
+    def clear(self, record: int) -> None:
+        """Empty the line of a record, for all that it speaks of."""
+        group = record >> _PLACE_BITS
+        lines = self._read_group(group)
+        lines[record & (RECORDS_A_GROUP - 1)] = b""
+        has = self._sql.row("SELECT source, has_dictionary FROM record_groups WHERE record_group = ?", (group,))
+        content = self._compress(lines, self._dictionary(has[0]) if has and has[1] else None)
+        self._sql.run("UPDATE record_groups SET content = ? WHERE record_group = ?", (content, group))
+        self._sql.run("DELETE FROM source_records WHERE record = ?", (record,))
 
     def records_of(self, id: str) -> list[SourceRecord]:
         """What every source said of this public id, in the order in which it came."""
@@ -141,13 +176,7 @@ class SourceRecords:
         with self.transaction():
             records = [record for (record,) in self._sql.rows("SELECT record FROM source_records WHERE id = ?", (clean_text(id),))]
             for record in records:
-                group = record >> _PLACE_BITS
-                lines = self._read_group(group)
-                lines[record & (RECORDS_A_GROUP - 1)] = b""
-                has = self._sql.row("SELECT source, has_dictionary FROM record_groups WHERE record_group = ?", (group,))
-                content = self._compress(lines, self._dictionary(has[0]) if has and has[1] else None)
-                self._sql.run("UPDATE record_groups SET content = ? WHERE record_group = ?", (content, group))
-                self._sql.run("DELETE FROM source_records WHERE record = ?", (record,))
+                self.clear(record)
             self._lines.cache_clear()
         return len(records)
 

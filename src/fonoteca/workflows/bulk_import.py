@@ -15,6 +15,7 @@ from fonoteca.catalogue.popularity import PLAYS_AT_1, PLAYS_AT_100
 from fonoteca.catalogue.records import RightsRow
 from fonoteca.ground.errors import UsageError, translate_os_errors
 from fonoteca.ground.files import lock_folder, name_beside, sync_folder, write_atomically
+from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.workers import Processes, count_cores, map_in_order
 from fonoteca.rights import decide, read_statement
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 16 << 20
 DEFAULT_MEMORY_BYTES = 8 << 30
-PARTS_VERSION = 2
+PARTS_VERSION = 3
 """Of what stands in the scratch folder: parts of another version are not gone on with."""
 _SCRATCH, _WRITTEN = ".fonoteca-import", "written"
 
@@ -47,10 +48,12 @@ def import_into(
     with translate_os_errors(folder):
         parts.mkdir(parents=True, exist_ok=True)
     with lock_folder(parts, "catalogue import"):
-        _prepare(parts, partial, folder, _describe(files, plans))
-        sources = _parse_all(files, plans, parts, jobs, report, progress)
+        keep = options.keep_source_records
+        _prepare(parts, partial, folder, _describe(files, plans, keep=keep))
+        owners = _parse_all(files, plans, parts, jobs, report, progress, keep=keep)
         if not (parts / _WRITTEN).exists():
-            _put_together(parts, partial, sources, memory_bytes, jobs, report, progress)
+            _put_together(parts, partial, plans, owners, memory_bytes, jobs, progress)
+        _take_rest(parts, owners, report)
         with translate_os_errors(folder):
             if partial.exists():
                 if folder.exists():
@@ -84,41 +87,66 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _describe(files: Sequence[Path], plans: Sequence[ImportedFile]) -> str:
+def _describe(files: Sequence[Path], plans: Sequence[ImportedFile], *, keep: bool) -> str:
     """What the parts are made of: where any of it differs, they are of no use."""
     seen = [(os.path.abspath(path), found.st_size, found.st_mtime_ns) for path in files if (found := path.stat())]
     told = [(*file, plan.format, plan.source) for file, plan in zip(seen, plans, strict=True)]
-    return json.dumps({"version": PARTS_VERSION, "block_bytes": BLOCK_BYTES, "plays": (PLAYS_AT_1, PLAYS_AT_100), "files": told})
+    settled = {"version": PARTS_VERSION, "block_bytes": BLOCK_BYTES, "plays": (PLAYS_AT_1, PLAYS_AT_100), "keep": keep}
+    return json.dumps(settled | {"files": told})
+
+
+def _names(plans: Sequence[ImportedFile]) -> list[str]:
+    """The sources in the order of their numbers, which begin with 1."""
+    return list(dict.fromkeys(plan.source for plan in plans))
 
 
 def _put_together(
-    parts: Path, partial: Path, sources: Sequence[str], memory_bytes: int, jobs: int, report: ImportReport, progress: Progress
-) -> None:
+    parts: Path, partial: Path, plans: Sequence[ImportedFile], owners: Sequence[ImportedFile], memory_bytes: int, jobs: int,
+    progress: Progress,
+) -> None:  # fmt: skip
     from fonoteca.catalogue.bulk.import_tables import TableMaker
 
-    progress.start("putting together", report.counts["tracks"], "tracks")
-    TableMaker(parts, partial, memory_bytes, jobs, progress).make(sources, _read_rights(parts))
+    progress.start("putting together", sum(plan.counts["tracks"] for plan in plans), "tracks")
+    dictionaries = {}
+    for number, name in enumerate(_names(plans), 1):
+        path = parts / f"dictionary-{number}"
+        dictionaries[name] = (path.read_bytes() or None) if path.exists() else None
+    maker = TableMaker(parts, partial, memory_bytes, jobs, progress)
+    maker.make([owner.source for owner in owners], _read_rights(parts), dictionaries)
     progress.finish()
     with translate_os_errors(partial):
         for path in sorted(partial.iterdir()):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         sync_folder(partial)
-        write_atomically(parts / _WRITTEN, "")
+        write_atomically(parts / _WRITTEN, json.dumps({"counts": maker.beside.counts, "unknown": maker.beside.unknown}))
+
+
+def _take_rest(parts: Path, owners: Sequence[ImportedFile], report: ImportReport) -> None:
+    """What came of playlists, measures and source records, which is known at the end."""
+    told = json.loads((parts / _WRITTEN).read_text())
+    report.counts.update(told["counts"])
+    for block, line, key in told["unknown"]:
+        fact = f"line {line}: no track is known by {key[:200]!r}"
+        report.take(Finding("unknown-track", owners[block].path, fact))
+        for counts in (report.counts, owners[block].counts):
+            counts["set-aside"] += 1
 
 
 def _parse_all(
-    files: Sequence[Path], plans: Sequence[ImportedFile], parts: Path, jobs: int, report: ImportReport, progress: Progress
-) -> list[str]:
-    """Every file as part files; gives who said each block."""
+    files: Sequence[Path], plans: Sequence[ImportedFile], parts: Path, jobs: int, report: ImportReport, progress: Progress, *, keep: bool
+) -> list[ImportedFile]:
+    """Every file as part files; gives the file of each block."""
     from fonoteca.catalogue.bulk.import_parts import parse_block, read_note
 
     owners: list[ImportedFile] = []
+    names = _names(plans)
     progress.start("reading", None, "lines")
 
     def blocks() -> Iterator[Block]:
         for path, plan in zip(files, plans, strict=True):
-            for block in blocks_of(path, plan, parts, len(owners), BLOCK_BYTES):
+            source = names.index(plan.source) + 1 if keep else None
+            for block in blocks_of(path, plan, parts, len(owners), BLOCK_BYTES, source):
                 owners.append(plan)
                 yield block
 
@@ -140,7 +168,7 @@ def _parse_all(
                 report.take(finding)
             progress.advance(parsed.counts["lines"])
     progress.finish()
-    return [owner.source for owner in owners]
+    return owners
 
 
 def _read_rights(parts: Path) -> dict[str, RightsRow | None]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fonoteca.workflows.catalogue_import import ImportedFile
 
 _MOST_FINDINGS = 10_000
+_SAMPLE_BYTES = 4 << 20
 
 
 class _Piece(msgspec.Struct, frozen=True):
@@ -29,12 +30,16 @@ class _Piece(msgspec.Struct, frozen=True):
     first_line: int = 0
     last_line: int = 0
     numbers: tuple[int, ...] | None = None
+    originals: tuple[bytes, ...] | None = None
     findings: tuple[Finding, ...] = ()
     unread: int = 0
 
 
-def blocks_of(path: Path, plan: ImportedFile, parts: Path, first: int, size: int) -> Iterator[Block]:
-    """The blocks of a file from number `first` on, about `size` bytes each; one that is done has no content."""
+def blocks_of(path: Path, plan: ImportedFile, parts: Path, first: int, size: int, source: int | None) -> Iterator[Block]:
+    """The blocks of a file from number `first` on, about `size` bytes each; one that is done has no content.
+
+    `source` is the number under which its lines are kept, None where they are not.
+    """
     from fonoteca.catalogue.bulk.import_parts import Block, read_note
 
     number, after = first, 0
@@ -44,9 +49,15 @@ def blocks_of(path: Path, plan: ImportedFile, parts: Path, first: int, size: int
             number, after = number + 1, done.last_line
     pieces = _read_pieces(path, size) if plan.format == "jsonl" else _encode_pieces(path, plan, size, after)
     for piece in pieces:
+        keeper = None
+        if source is not None:
+            from fonoteca.catalogue.bulk.import_sources import LineKeeper, dictionary_of
+
+            lines = piece.originals or tuple(piece.content[:_SAMPLE_BYTES].split(b"\n")[:-1])
+            keeper = LineKeeper(source, dictionary_of(lines, parts, source), piece.originals)
         yield Block(
             number, path, piece.content, piece.first_line, piece.numbers, parts, (PLAYS_AT_1, PLAYS_AT_100), piece.findings, piece.unread,
-            piece.last_line,
+            piece.last_line, keeper,
         )  # fmt: skip
         number += 1
 
@@ -66,6 +77,7 @@ def _encode_pieces(path: Path, plan: ImportedFile, size: int, after: int) -> Ite
     lines: list[bytes] = []
     numbers: list[int] = []
     findings: list[Finding] = []
+    originals: list[bytes] = []
     held = unread = last = 0
     for line in read_import(path, plan.format, after):
         last = line.number
@@ -74,9 +86,10 @@ def _encode_pieces(path: Path, plan: ImportedFile, size: int, after: int) -> Ite
         for row in line.rows:
             lines.append(msgspec.json.encode(msgspec.structs.replace(row, line=0)))
             numbers.append(line.number)
+            originals.append(line.content)
             held += len(lines[-1])
         if held >= size or len(findings) >= _MOST_FINDINGS:
-            yield _Piece(b"\n".join(lines), 0, last, tuple(numbers), tuple(findings), unread)
-            lines, numbers, findings, held, unread = [], [], [], 0, 0
+            yield _Piece(b"\n".join(lines), 0, last, tuple(numbers), tuple(originals), tuple(findings), unread)
+            lines, numbers, originals, findings, held, unread = [], [], [], [], 0, 0
     if lines or findings:
-        yield _Piece(b"\n".join(lines), 0, last, tuple(numbers), tuple(findings), unread)
+        yield _Piece(b"\n".join(lines), 0, last, tuple(numbers), tuple(originals), tuple(findings), unread)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from fonoteca.catalogue.bulk import has_bulk_extra
 from fonoteca.catalogue.bulk.import_ids import ids_of, keys_of
 from fonoteca.catalogue.bulk.import_rows import DIGESTS, RowTaker
+from fonoteca.catalogue.bulk.import_sources import LineKeeper, keep_lines
 from fonoteca.ground.files import write_atomically
 from fonoteca.ground.findings import Finding
 
@@ -46,8 +47,8 @@ PARTS: dict[str, dict[str, pa.DataType]] = {
     "given_forms": {"seq": LONG, "field": TEXT, "value": TEXT},
     "recording_lines": {"seq": LONG, "key": LONG},
     "foreign_ids": {"seq": LONG, "key": LONG, "foreign_id": TEXT},
-    "playlists": {"seq": LONG, "content": TEXT},
-    "features": {"seq": LONG, "track": TEXT, "content": TEXT, "line": LONG},
+    "playlists": {"seq": LONG, "id": TEXT, "content": TEXT},
+    "features": {"seq": LONG, "content": TEXT},
 }  # fmt: skip
 """Columns of each part file. `seq` is block × 2^32 + line in it; `key` and references are 63 bits of an id or of a name's hash."""
 
@@ -68,6 +69,7 @@ class Block(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     unread: int = 0
     last_line: int = 0
+    keeper: LineKeeper | None = None
 
 
 class ParsedBlock(msgspec.Struct):
@@ -91,6 +93,9 @@ def parse_block(block: Block) -> ParsedBlock:
     for place, content in left:
         taker.take(content, numbers[place] if numbers else block.first_line + place, place)
     rows = _write(block, plain, taker)
+    if block.keeper is not None:
+        used = sorted([*taker.used, *(plain["tracks"]["seq"].to_pylist() if plain else ())])
+        keep_lines(block.keeper, block.content, numbers, used, block.folder, block.number)
     lines = len(set(numbers)) if numbers else len(left) + (plain["tracks"].num_rows if plain else 0)
     taker.counts.update(lines=lines + block.unread, tracks=rows["tracks"])
     taker.counts["set-aside"] += sum(finding.kind.weight == "set-aside" for finding in block.findings)

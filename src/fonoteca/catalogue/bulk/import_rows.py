@@ -59,6 +59,7 @@ class RowTaker:
         self._artists: dict[Any, int] = {}
         self._albums: dict[Any, tuple[int, list[tuple[str, str]]]] = {}
         self._names: dict[str, dict[str, int]] = {"labels": {}, "genres": {}}
+        self.used: list[int] = []
         self.counts: Counter[str] = Counter()
         self.findings: list[Finding] = []
 
@@ -77,6 +78,7 @@ class RowTaker:
 
     def take_row(self, row: ImportRow, seq: int) -> None:
         """A row that is settled."""
+        self.used.append(seq)
         if isinstance(row, MetadataRow):
             self._take_track(seq, row)
         elif isinstance(row, ArtistRow):
@@ -86,12 +88,9 @@ class RowTaker:
             self.counts["albums"] += 1
             self._take_album_record(seq, row)
         elif isinstance(row, PlaylistRow):
-            self.rows["playlists"].append((seq, msgspec.json.encode(row).decode()))
+            self.rows["playlists"].append((seq, row.id, _encode(row)))
         else:
-            self._take_features(seq, row)
-
-    def _take_features(self, seq: int, row: FeaturesRow) -> None:
-        self.rows["features"].append((seq, row.track, msgspec.json.encode(msgspec.structs.replace(row, extra=UNSET)).decode(), row.line))
+            self.rows["features"].append((seq, _encode(row)))
 
     def _take_track(self, seq: int, row: MetadataRow) -> None:
         artists, isrcs = row.artists or (), row.isrcs or ()
@@ -203,6 +202,10 @@ class RowTaker:
             key = names[name] = key_of(hashlib.sha256(name.encode("utf-8", "replace")).digest())
             self.rows[table].append((key, name))
         return key
+
+
+def _encode(row: PlaylistRow | FeaturesRow) -> str:
+    return msgspec.json.encode(msgspec.structs.replace(row, extra=UNSET)).decode()
 
 
 def _or_none(value: Any) -> Any:

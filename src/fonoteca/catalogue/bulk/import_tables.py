@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fonoteca.catalogue.bulk.import_beside import BesideWriter
 from fonoteca.catalogue.bulk.import_parts import PARTS
 from fonoteca.catalogue.bulk.import_rows import TOLD
+from fonoteca.catalogue.bulk.import_sources import SourceWriter
 from fonoteca.catalogue.bulk.import_twins import Twins, find_twins
 from fonoteca.catalogue.bulk.shapes import table_shapes
 from fonoteca.catalogue.bulk.staging import read_ahead
@@ -87,14 +89,20 @@ class TableMaker:
         self._keys: dict[str, Array] = {}
         self.rows: dict[str, int] = {}
 
-    def make(self, sources: Sequence[str], rights: Mapping[str, RightsRow | None]) -> dict[str, int]:
-        """Write TABLE.parquet for every table; gives the rows of each. `sources`: of each block; `rights`: of each statement."""
+    def make(
+        self, sources: Sequence[str], rights: Mapping[str, RightsRow | None], dictionaries: Mapping[str, bytes | None]
+    ) -> dict[str, int]:
+        """Write TABLE.parquet for every table; gives the rows of each. `sources`: of each block; `rights`: of each statement.
+
+        `dictionaries`: of every source, in the order of their numbers; None where its lines are kept without one, or not at all.
+        """
         self._gather()
         links = {name: self._parts(name) for name in LINKS}
         files = sorted(self._scratch.glob("tracks-*.parquet"))
         twins = find_twins(self._sql, self._parts("tracks"), links, self._parts("recording_lines"), files, self._memory_bytes // 4)
         self._write_rights(rights)
         self._write_tracks(sources, rights, twins)
+        self._write_beside(sources, dictionaries)
         self._sql.close()
         for name, shape in table_shapes().items():
             if name not in self.rows:
@@ -102,6 +110,25 @@ class TableMaker:
                 pq.write_table(schema.empty_table(), self._folder / f"{name}.parquet")
                 self.rows[name] = 0
         return self.rows
+
+    def _write_beside(self, sources: Sequence[str], dictionaries: Mapping[str, bytes | None]) -> None:
+        """Playlists, measures and source records."""
+        names = list(dictionaries)
+        owners = [names.index(source) + 1 for source in sources]
+        self.beside = BesideWriter(self._sql, self._scratch, self._folder, self._parts, names, owners)
+        self.beside.write()
+        speaking = [f"SELECT seq, id FROM {self._parts('tracks')} ANTI JOIN placed USING (seq)"]
+        speaking += [f"SELECT seq, id FROM {self._parts(table)} WHERE is_record = 1" for table in ("artists", "albums")]
+        speaking.append(f"SELECT seq, 'playlist:' || id FROM {self._parts('playlists')}")
+        if any(self._scratch.glob("features-*.parquet")):
+            speaking.append("SELECT f.seq, f.id FROM found f WHERE f.position IS NULL AND f.id IS NOT NULL")
+        tracks = self._parts("tracks")
+        if self._sql.execute("SELECT 1 FROM placed LIMIT 1").fetchone():
+            others = f"(SELECT DISTINCT recording_mbid, id FROM {tracks} ANTI JOIN placed USING (seq))"
+            speaking.append(f"SELECT t.seq, o.id FROM {tracks} t SEMI JOIN placed USING (seq) JOIN {others} o USING (recording_mbid)")
+        writer = SourceWriter(self._sql, self._scratch, self._folder, names, owners)
+        if kept := writer.write(speaking, [dictionaries.get(name) for name in names]):
+            self.beside.counts["source records"] = kept
 
     def _parts(self, table: str) -> str:
         """The part files of a table as DuckDB reads them; an empty table of the same columns where there are none."""
