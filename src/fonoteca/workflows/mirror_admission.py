@@ -20,15 +20,20 @@ STEP_S = 0.5
 
 
 class Admitted:
-    """A torrent that the client has. `absent` are the files that are still to come, `withheld` the positions of damaged ones."""
+    """A torrent that the client has. `absent` are the files that are still to come, `withheld` the positions of damaged ones.
 
-    def __init__(self, chosen: Chosen, absent: list[MirrorFile], withheld: set[int]) -> None:
+    Nothing comes to what is `is_in_place`: it is served as it lies.
+    """
+
+    def __init__(self, chosen: Chosen, absent: list[MirrorFile], withheld: set[int], *, is_in_place: bool) -> None:
         self.chosen = chosen
+        self.is_in_place = is_in_place
         self.absent = absent
         self.withheld = withheld
         self.is_proving = False
         self.have_bytes = -1
         self.rechecks = 0
+        self.chosen_at = 0.0
 
 
 class HeldBatch:
@@ -119,7 +124,8 @@ def _hand_over(mirror: Mirror, chosen: Chosen, client: TorrentClient) -> Admitte
     held = [file for file in files if file.state == "held"]
     damaged = [file for file in files if file.state in ("damaged", "lost")]
     source = mirror.ledger.source(chosen.row.source)
-    wanted: tuple[str, ...] | None = () if source is not None and source.is_in_place else chosen.row.selection
+    is_in_place = source is not None and source.is_in_place
+    wanted: tuple[str, ...] | None = () if is_in_place else chosen.row.selection
     chosen.folder.mkdir(parents=True, exist_ok=True)
     proved = proved_bitfield(chosen, held)
     was_known = client.state(infohash) is not None
@@ -129,7 +135,7 @@ def _hand_over(mirror: Mirror, chosen: Chosen, client: TorrentClient) -> Admitte
     if damaged:
         client.withhold(infohash, pieces_of_files(chosen, damaged))
     absent = [file for file in files if file.state == "absent"]
-    return Admitted(msgspec.structs.replace(chosen, content=b""), absent, {file.position for file in damaged})
+    return Admitted(msgspec.structs.replace(chosen, content=b""), absent, {file.position for file in damaged}, is_in_place=is_in_place)
 
 
 def _has(pieces: bytes, proved: bytes) -> bool:

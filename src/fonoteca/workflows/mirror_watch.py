@@ -36,7 +36,8 @@ class Watch:
 
     def look(self) -> bool:
         """Begin to prove what has come; whether any byte has come since the last look."""
-        waiting = {infohash: work for infohash, work in self._admitted.items() if work.absent and not work.is_proving}
+        expected = ((infohash, work) for infohash, work in self._admitted.items() if not work.is_in_place)
+        waiting = {infohash: work for infohash, work in expected if work.absent and not work.is_proving}
         if not waiting:
             return False
         moved = False
@@ -60,7 +61,10 @@ class Watch:
         work.have_bytes = state.have_bytes
         has = unpack_pieces(self._client.pieces(infohash), work.chosen.pieces.count)
         ready = list(_complete_files(work, has))
-        if ready or is_whole:
+        if is_whole and not ready and time.monotonic() - work.chosen_at > 10:  # it was told to fetch less than the ledger wants
+            work.chosen_at = time.monotonic()
+            self._client.choose(infohash, work.chosen.row.selection)
+        if ready:
             work.is_proving = True
             self._tasks.append(self._prove(work, ready, has, is_whole=is_whole))
         return moved
