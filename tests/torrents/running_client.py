@@ -57,13 +57,10 @@ class Running:
 
     def forget(self) -> None:
         """Leave no torrent behind."""
+        if self.daemon and not self._client:
+            self.open()
         if self._client:
             for state in self._client.states():
                 self._client.remove(state.infohash)
             self._client.limit(None, None)
         self.leave()
-
-    def end(self) -> None:
-        """Stop the daemon, where it is only for this one."""
-        if self.daemon:
-            self.daemon.stop(kill=True)
