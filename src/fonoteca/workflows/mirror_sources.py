@@ -206,6 +206,7 @@ def _name(mirror: Mirror, source: MirrorSource, release: StagedRelease, report: 
                     f"release {release.told.serial} is older than {moved.serial}, which {moved.source} held before",
                     "Name a newer copy of it.",
                 )
+            report.notes.clear()  # its key is known
             report.notes.append(f"{moved.source} was at {moved.location}; from now on it is followed at {source.location}")
             source = msgspec.structs.replace(moved, location=source.location)
         else:
