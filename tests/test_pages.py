@@ -43,6 +43,8 @@ TASKS = (
     "read-a-catalogue",
     "build-a-large-edition",
     "follow-editions",
+    "plan-a-mirror",
+    "torrent-clients",
     "withdraw",
 )
 PROGRAMS = ("minisign", "sqlite3", "zstd", "ogginfo", "transmission-show", "sha256sum")
