@@ -26,7 +26,7 @@ def corrected_queries(vocabulary: Vocabulary, query: Query) -> Iterator[Query]:
     """
     words = _mendable(query)
     unknown = {place: word for place, word in words.items() if not _is_known(vocabulary, word, query.wanted[place].term.is_prefix)}
-    mended = {place: near[0] for place, word in unknown.items() if (near := vocabulary.nearest(word))}
+    mended = {place: near[0] for place, word in unknown.items() if (near := vocabulary.nearest(word, 1))}
     parted = {place: pair for place, word in unknown.items() if place not in mended and (pair := _parted(vocabulary, word))}
     yield from islice(_variants(vocabulary, query, unknown or words, mended, parted), MOST_TRIED)
     bare = {place: said for place, word in unknown.items() if len(said := _consonants(word)) >= FEWEST_CONSONANTS}

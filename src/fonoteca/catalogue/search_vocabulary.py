@@ -28,7 +28,7 @@ class Vocabulary(Protocol):
     def tracks_beginning(self, start: str) -> int:
         """Tracks that hold words that begin so, about; at least 1 where there is such a word."""
 
-    def nearest(self, word: str) -> list[str]:
+    def nearest(self, word: str, most: int = 3) -> list[str]:
         """Known words a slip or two away, the commonest first."""
 
 
@@ -56,9 +56,9 @@ class EditionVocabulary:
         common = "SELECT sum(tracks) FROM words WHERE word <= ? AND +text >= ? AND +text < ?"
         return max(int(tracks), 2 * int(self._statements.value(common, (_COMMONEST, start, start + _LAST)) or 0))
 
-    def nearest(self, word: str) -> list[str]:
+    def nearest(self, word: str, most: int = 3) -> list[str]:
         """As Vocabulary says."""
-        return nearest_words(self._statements, word)
+        return nearest_words(self._statements, word, most)
 
 
 class WorkingVocabulary:
@@ -81,12 +81,12 @@ class WorkingVocabulary:
         sql = "SELECT sum(doc) FROM (SELECT doc FROM temp.search_vocabulary WHERE term >= ? AND term < ? LIMIT ?)"
         return int(self._statements.value(sql, (start, start + _LAST, _MOST_COUNTED)) or 0)
 
-    def nearest(self, word: str) -> list[str]:
+    def nearest(self, word: str, most: int = 3) -> list[str]:
         """As Vocabulary says."""
         sql = "SELECT term, doc FROM temp.search_vocabulary WHERE term >= ? AND term < ? AND length(term) BETWEEN ? AND ?"
         slips = slips_for(word)
         lengths = (len(word) - slips, len(word) + slips)
-        return nearest_in_vocabulary(self._statements.rows(sql, (word[0], word[0] + _LAST, *lengths)), word) if slips else []
+        return nearest_in_vocabulary(self._statements.rows(sql, (word[0], word[0] + _LAST, *lengths)), word, most) if slips else []
 
 
 def match_expression(terms: Sequence[Term]) -> str:
