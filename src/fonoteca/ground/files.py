@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,13 +45,12 @@ def name_beside(path: Path, purpose: str) -> Path:
 def open_atomically(path: Path, mode: int = 0o644, *, is_ours: bool = True) -> Iterator[BinaryIO]:
     """A file to write that appears under `path` only when it is complete and on disk; UsageError where it cannot stand there.
 
-    Until then it is `NAME.partial`, or, where the folder is not `is_ours` but a person's own, a new name that nobody has.
+    Until then it is `NAME.partial`, or, where the folder is not `is_ours` but a person's own, a new name that nobody has;
+    what a run that was killed left under such a name goes with the next run for the same file.
     """
     require_file_name(path)
-    partial = path.with_name(path.name + ".partial" if is_ours else f".fonoteca-{secrets.token_hex(8)}.partial")
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if is_ours else os.O_EXCL)
     with translate_os_errors(path):
-        handle = os.open(partial, flags, mode)
+        partial, handle = _open_beside(path, mode) if not is_ours else _open_named(path, mode)
         try:
             with open(handle, "wb") as file:
                 yield file
@@ -61,6 +61,37 @@ def open_atomically(path: Path, mode: int = 0o644, *, is_ours: bool = True) -> I
             partial.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def _open_named(path: Path, mode: int) -> tuple[Path, int]:
+    partial = path.with_name(path.name + ".partial")
+    return partial, os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+
+
+def _open_beside(path: Path, mode: int) -> tuple[Path, int]:
+    """A new file, locked as long as its writer lives, whose name tells which file it is for."""
+    purpose = hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()
+    for left in path.parent.glob(f".fonoteca-{purpose}-*.partial"):
+        _remove_unlocked(left)
+    while True:
+        partial = path.with_name(f".fonoteca-{purpose}-{secrets.token_hex(4)}.partial")
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with suppress(OSError):  # not every file system has locks; there leftovers stay
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if partial.exists():
+            return partial, handle
+        os.close(handle)  # another run took it for a leftover before it was locked
+
+
+def _remove_unlocked(path: Path) -> None:
+    """Remove a file that nobody writes any more."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(handle)
 
 
 def write_atomically(path: Path, content: bytes | str, mode: int = 0o644, *, is_ours: bool = True) -> None:
