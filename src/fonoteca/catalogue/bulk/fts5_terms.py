@@ -22,7 +22,7 @@ COUNTERS = 6
 
 LINK_HEAD = 6  # a link is the power of two of its size, as many bytes, and the place of the next in five
 _FIRST_LINK = 3
-_FETCH = 256  # tokens looked ahead
+_FETCH, _FETCH_ROWS = 256, 64  # tokens and rows looked ahead
 _LONGEST_LINK = 12
 MOST_LINK_BYTES = 2 * (LINK_HEAD + (1 << _LONGEST_LINK))
 
@@ -134,15 +134,26 @@ def add_rows(rows: Any, first: int, numbers: Any, starts: Any, ends: Any, runs: 
     numbers[starts[r] : starts[r + 1]] its terms. `runs` moves on. One function, for calls cost more than what is done here.
     """
     most_links, links_used = len(links) - MOST_LINK_BYTES, counters[LINKS_USED]
-    touched = 0
+    fetched = first
     for i in range(first, len(rows)):
+        if i == fetched:  # as above, for some rows at once
+            fetched = min(i + _FETCH_ROWS, len(rows))
+            touched = 0
+            for c in range(len(runs)):
+                run = runs[c] + (i == ends[runs[c]])
+                begin = starts[run]
+                while ends[run] < fetched:
+                    run += 1
+                for n in range(begin, starts[run + 1]):
+                    touched += terms[numbers[n], LAST_ROW]
+                for n in range(begin, starts[run + 1]):
+                    touched += links[terms[numbers[n], WRITE_AT]]
+            counters[TOUCHED] ^= touched
         row, tokens = rows[i], 0
         for c in range(len(runs)):
             if i == ends[runs[c]]:
                 runs[c] += 1
-            for n in range(starts[runs[c]], starts[runs[c] + 1]):
-                tokens += 1
-                touched += terms[numbers[n], WRITE_AT]
+            tokens += starts[runs[c] + 1] - starts[runs[c]]
         for c in range(len(runs)):
             for n in range(starts[runs[c]], starts[runs[c] + 1]):
                 number = numbers[n]
@@ -175,7 +186,6 @@ def add_rows(rows: Any, first: int, numbers: Any, starts: Any, ends: Any, runs: 
                 terms[number, ROWS] += 1
         counters[TOKENS] += tokens
     counters[LINKS_USED] = links_used
-    counters[TOUCHED] ^= touched
     return len(rows)
 
 
