@@ -31,7 +31,7 @@ def choose_again(mirror: Mirror) -> list[MirrorTorrent]:
 
 def _want(mirror: Mirror, infohash: str, plan: MirrorPlan) -> MirrorTorrent | None:
     torrent = mirror.ledger.torrent(infohash)
-    if torrent is None or torrent.state not in ("known", "wanted"):
+    if torrent is None or torrent.state not in ("known", "wanted", "dropped"):
         return None
     torrent = _wanted(mirror, torrent, REASONS[plan.why[infohash]])
     mirror.ledger.put_torrent(torrent)

@@ -14,6 +14,7 @@ from fonoteca.ground.files import sync_folder
 from fonoteca.integrity.mirror_ledger_rows import MirrorTorrent
 from fonoteca.workflows.census import party_of, take_census
 from fonoteca.workflows.mirror import Mirror
+from fonoteca.workflows.mirror_plan import BY_HAND
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +86,7 @@ def _mark(mirror: Mirror, torrents: list[MirrorTorrent]) -> None:
     with mirror.ledger.transaction():
         for torrent in torrents:
             state = "dropping" if torrent.state in ("wanted", "fetching", "held", "dropping") else "dropped"
-            mirror.ledger.put_torrent(msgspec.structs.replace(torrent, state=state, why="dropped by hand"))
+            mirror.ledger.put_torrent(msgspec.structs.replace(torrent, state=state, why=BY_HAND))
 
 
 def _carry_out_now(mirror: Mirror, source: str | None) -> bool:

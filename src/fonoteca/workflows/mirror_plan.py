@@ -22,6 +22,9 @@ from fonoteca.workflows.mirror_budget import budget_of
 from fonoteca.workflows.roster_files import rosters_of
 
 CATALOGUE = "catalogue.sqlite3"
+BY_HAND = "dropped by hand"
+"""Why a torrent was dropped by a person."""
+
 CHOSEN = ("wanted", "fetching", "held")
 """States of torrents that are held or on the way."""
 
@@ -56,8 +59,8 @@ def plan_mirror(
 ) -> MirrorPlan:
     """Choose among all sources. `budget` and `choice` stand for those of mirror.toml; without `census` it is taken from the ledger.
 
-    Sources share the budget in this order: what is held, the pledge on each source's roster, then by name. Torrents that were dropped
-    by hand (state `dropped`) are left alone.
+    Sources share the budget in this order: what is held, the pledge on each source's roster, then by name. Torrents that a person
+    dropped are left alone.
     """
     wanted = choice if choice is not None else mirror.settings.choice
     whole = budget_of(mirror) if budget is None else budget
@@ -102,7 +105,7 @@ def _fetched(plan: SourcePlan, made: Choice) -> list[tuple[str, bool]]:
 def _plan_source(
     mirror: Mirror, source: MirrorSource, budget: int, wanted: ChoiceSettings, roster: Roster | None, party: Party, census: Census, now: int
 ) -> tuple[SourcePlan, Choice]:
-    torrents = [one for one in mirror.ledger.torrents(source=source.source) if one.state not in ("dropped", "dropping")]
+    torrents = [one for one in mirror.ledger.torrents(source=source.source) if not _is_given_up(one)]
     shares = count_source(mirror, source, filter_of(wanted))
     facts = [facts_of(one, shares, is_filtered=not filter_of(wanted).is_empty) for one in torrents]
     held = {one.infohash for one in torrents if one.state in CHOSEN}
@@ -123,6 +126,11 @@ def facts_of(torrent: MirrorTorrent, shares: Mapping[str, ContainerShare] | None
         plays=share.plays if share and not torrent.is_metadata else 0.0,
         matches=not is_filtered or share is None or share.matching > 0, is_obsolete=torrent.is_obsolete,
     )  # fmt: skip
+
+
+def _is_given_up(torrent: MirrorTorrent) -> bool:
+    """What a person dropped stays dropped; what was dropped for lack of room may come back."""
+    return torrent.state == "dropping" or (torrent.state == "dropped" and torrent.why == BY_HAND)
 
 
 def count_source(mirror: Mirror, source: MirrorSource, wanted: ContainerFilter) -> dict[str, ContainerShare] | None:

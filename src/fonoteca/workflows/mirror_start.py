@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from fonoteca.ground.errors import ArchiveBusyError, FonotecaError
 from fonoteca.ground.progress import Progress
 from fonoteca.workflows.announce import announce_if_due, hear_announcements
-from fonoteca.workflows.mirror import Mirror
+from fonoteca.workflows.mirror import Mirror, open_mirror
 from fonoteca.workflows.mirror_client import open_mirror_client
 from fonoteca.workflows.mirror_run import MirrorRun, RunReport
+from fonoteca.workflows.scraping import scrape_trackers
 
 
 def run_mirror(mirror: Mirror, progress: Progress, *, once: bool = False, patience_s: float = 30.0) -> RunReport:
@@ -20,7 +22,7 @@ def run_mirror(mirror: Mirror, progress: Progress, *, once: bool = False, patien
         client = open_mirror_client(mirror)
         try:
             run = MirrorRun(mirror, client, progress, patience_s=patience_s, announce=lambda: _announce(mirror, progress))
-            run.hear = lambda: _hear(mirror, progress)
+            run.hear = lambda: _hear(mirror.path, progress)
             return run.go(once=once)
         finally:
             client.close()
@@ -45,6 +47,13 @@ def _announce(mirror: Mirror, progress: Progress) -> None:
         progress.note(f"the announcement could not be made: {error.message}")
 
 
-def _hear(mirror: Mirror, progress: Progress) -> None:
-    for unheard in hear_announcements(mirror, mirror.now()):
-        progress.note(f"{unheard.name} is not counted: {unheard.reason}")
+def _hear(path: Path, progress: Progress) -> None:
+    """Ask mirrors and trackers what others hold, through a connection of this thread's own; a failure costs the census, not the run."""
+    try:
+        with open_mirror(path) as mirror:
+            for unheard in hear_announcements(mirror, mirror.now()):
+                progress.note(f"{unheard.name} is not counted: {unheard.reason}")
+            for finding in scrape_trackers(mirror, mirror.now()):
+                progress.note(f"{finding.path} does not say who seeds: {finding.fact}")
+    except FonotecaError as error:
+        progress.note(f"what others hold could not be asked: {error.message}")
