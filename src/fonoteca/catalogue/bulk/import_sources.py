@@ -14,7 +14,7 @@ from backports import zstd
 
 from fonoteca.catalogue.source_records import RECORDS_A_GROUP, SOURCES, SourceRecords, train_dictionary
 
-_LEVEL = 3  # a ninth more bytes than at the level of the working catalogue, in a fifth of the time
+_LEVEL = 3  # 46 bytes a line and 1.2 µs, beside 40 and 7.1 at the level of the working catalogue
 
 
 class LineKeeper(msgspec.Struct, frozen=True):
