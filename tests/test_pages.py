@@ -44,6 +44,7 @@ TASKS = (
     "build-a-large-edition",
     "follow-editions",
     "plan-a-mirror",
+    "mirror",
     "torrent-clients",
     "withdraw",
 )

@@ -6,6 +6,7 @@ says what is held, and it says so after the bytes were read, found good and brou
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -31,6 +32,9 @@ HEED_S = 2.0
 
 METADATA_PATIENCE_S = 30.0
 
+HEARING_S = 3.0
+"""So long a choice waits for what other mirrors and trackers say; where they take longer it is made again."""
+
 
 class RunReport(msgspec.Struct, kw_only=True):
     """What a run did and what stands at its end. Bytes of containers; `waiting`: torrents of which something is still to come."""
@@ -50,7 +54,7 @@ class RunReport(msgspec.Struct, kw_only=True):
 
 
 class MirrorRun:
-    """The loop. `announce` is called after files were proved, when it is due."""
+    """The loop. `announce` is called after files were proved, when it is due; `hear` asks others what they hold, in a thread."""
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class MirrorRun:
         self._moved_at = time.monotonic()
         self._is_paused = False
         self.hear: Callable[[], None] = lambda: None
+        self._hearing: threading.Thread | None = None
 
     def go(self, *, once: bool = False) -> RunReport:
         """Run until stopped, or with `once` until nothing more can be fetched."""
@@ -115,12 +120,18 @@ class MirrorRun:
                 continue
             self.report.followed.append(followed)
             self.report.findings += followed.findings
-        self.hear()
+        if self._hearing is None:
+            self._hearing = threading.Thread(target=self.hear, name="hear", daemon=True)
+            self._hearing.start()
+        self._hearing.join(HEARING_S)
         choose_again(self.mirror)
         self._refused.clear()
 
     def _heed(self) -> None:
         self.heed.look()
+        if self._hearing is not None and not self._hearing.is_alive():
+            self._hearing = None
+            choose_again(self.mirror)
         for torrent in self.mirror.ledger.torrents(states=("dropping",)):
             self._admitting.discard(torrent.infohash)
             self.admitted.pop(torrent.infohash, None)
