@@ -69,6 +69,7 @@ def test_what_is_another_name_is_not_found(name: str, query: str) -> None:
 @given(st.text(max_size=40).map(clean_text))
 @example("\u1a20\U0001fbf0")
 @example("ⅷ'a")
+@example("\u0b3a")
 def test_every_name_finds_itself(name: str) -> None:
     assert is_found(name, name)
 

@@ -22,7 +22,9 @@ _LARGEST_LEAF = (1 << 31) - 1
 _DENSE = 200
 _SIEVE_BITS = 16
 
-Numbers = NDArray[np.int64]
+Numbers = NDArray[np.uint32]
+"""Row numbers, which are below 2^32."""
+_Places = NDArray[np.int64]
 
 
 class Leaves(NamedTuple):
@@ -68,10 +70,11 @@ def in_order(rows: Numbers) -> Numbers:
     least, size = int(rows.min()), int(np.ptp(rows)) + 1
     if len(rows) > size // _DENSE:
         marks = np.zeros(size, bool)
-        marks[rows - least] = True
-        return np.flatnonzero(marks) + least
-    ordered = np.sort(rows)
-    return ordered[np.flatnonzero(np.diff(ordered, prepend=-1))]
+        marks[rows - np.uint32(least)] = True
+        return np.flatnonzero(marks).astype(np.uint32) + np.uint32(least)
+    ordered: Numbers = np.sort(rows)
+    is_new: NDArray[np.bool_] = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    return ordered[is_new]
 
 
 def those_among(rows: Numbers, known: Numbers) -> Numbers:
@@ -105,31 +108,31 @@ class _Decoded:
         per_leaf = np.diff(np.searchsorted(ends, np.cumsum([len(footer) for footer in footers])), prepend=0)
         leaf_of = np.repeat(np.arange(len(blocks)), per_leaf)
         self.firsts = np.flatnonzero(np.diff(leaf_of, prepend=-1))
-        within = _sums(distances, self.firsts)
+        within = _sums(distances, self.firsts).astype(np.int64)
         self.words = within - _HEADER + self.leaf_starts[leaf_of]
 
     def rows(self, start: bytes) -> Numbers:
         """The row numbers that stand behind the words with this beginning, word by word."""
         first, last = self._bounds(start)
         if first == last:
-            return np.empty(0, np.int64)
+            return np.empty(0, np.uint32)
         begin = int(self.words[first])
         end = int(self.words[last]) if last < len(self.words) else len(self.bytes)
         words, is_first = self.words[first:last], np.zeros(len(self.words), bool)
         is_first[self.firsts] = True
         lists = self._behind_names(words, is_first[first:last])
         ends = np.concatenate([words[1:], [end]])
-        leaf_starts = self.leaf_starts[(self.leaf_starts > begin) & (self.leaf_starts < end)]
-        is_row = _is_between(lists - begin, ends - begin, end - begin)
-        kept = np.cumsum(is_row, dtype=np.int64)
-        numbers, number_ends = _numbers(self.bytes[begin:end][is_row])
+        named = np.concatenate([[0], np.cumsum(lists - words)])
+        content = self.bytes[begin:end][_is_between(lists - begin, ends - begin, end - begin)]
         # a leaf and a list begin with a whole row number, all others are distances; a leaf without a word begins amid a list
-        fresh = np.sort(np.concatenate([lists, leaf_starts])) - begin
-        places = np.searchsorted(number_ends, np.where(fresh > 0, kept[fresh - 1], 0))
+        leaf_starts = self.leaf_starts[(self.leaf_starts > begin) & (self.leaf_starts < end)]
+        in_leaves = leaf_starts - begin - named[np.searchsorted(words, leaf_starts)]
+        numbers, number_ends = _numbers(content)
+        places = np.searchsorted(number_ends, np.sort(np.concatenate([lists - begin - named[1:], in_leaves])))
         places = places[places < len(numbers)]
         return _sums(numbers, places[np.flatnonzero(np.diff(places, prepend=-1))])
 
-    def _behind_names(self, words: Numbers, is_first: NDArray[np.bool_]) -> Numbers:
+    def _behind_names(self, words: _Places, is_first: NDArray[np.bool_]) -> _Places:
         """Where the lists of words begin: behind how much is kept of the word before (but for the first of a leaf) and what is new."""
         at = words.copy()
         _, width = self._short(at)
@@ -137,7 +140,7 @@ class _Decoded:
         length, width = self._short(at)
         return at + width + length
 
-    def _short(self, at: Numbers) -> tuple[Numbers, Numbers]:
+    def _short(self, at: _Places) -> tuple[_Places, _Places]:
         """The numbers of one or two bytes that stand there, with their widths."""
         padded = self.bytes
         first = padded[at].astype(np.int64)
@@ -173,29 +176,29 @@ def _read_short(block: bytes, at: int) -> tuple[int, int]:
     return (first, at + 1) if first < 128 else ((first & 127) << 7 | block[at + 1], at + 2)
 
 
-def _numbers(content: NDArray[np.uint8]) -> tuple[Numbers, Numbers]:
-    """SQLite's numbers of variable length (of at most eight bytes) one after the other: their values, and where each ends."""
+def _numbers(content: NDArray[np.uint8]) -> tuple[Numbers, _Places]:
+    """SQLite's numbers of variable length, below 2^32, one after the other: their values, and where each ends."""
     ends = np.flatnonzero(content < 128)
-    values = content[ends].astype(np.int64)
+    values = content[ends].astype(np.uint32)
     longer, shift = np.flatnonzero(np.diff(ends, prepend=-1) > 1), 1
     while len(longer):
         byte = content[ends[longer] - shift]
         is_part = byte > 127
         longer = longer[is_part]
-        values[longer] |= (byte[is_part] & np.int64(127)) << (7 * shift)
+        values[longer] |= (byte[is_part] & np.uint32(127)) << np.uint32(7 * shift)
         shift += 1
         longer = longer[ends[longer] >= shift]
     return values, ends
 
 
-def _sums(distances: Numbers, firsts: Numbers) -> Numbers:
+def _sums(distances: Numbers, firsts: _Places) -> Numbers:
     """Running sums that begin anew at the places `firsts`, the first of which is 0."""
-    sums = np.cumsum(distances)
-    before = sums[firsts] - distances[firsts]
-    return sums - np.repeat(before, np.diff(firsts, append=len(sums)))
+    sums = np.cumsum(distances, dtype=np.uint32)  # what is over 2^32 is taken away again
+    sums -= np.repeat(sums[firsts] - distances[firsts], np.diff(firsts, append=len(sums)))
+    return sums
 
 
-def _is_between(starts: Numbers, ends: Numbers, size: int) -> NDArray[np.bool_]:
+def _is_between(starts: _Places, ends: _Places, size: int) -> NDArray[np.bool_]:
     """Which of `size` places lie in one of the ranges, which are in order and do not overlap."""
     lengths = np.empty(2 * len(starts) + 1, np.int64)
     lengths[1::2], lengths[0], lengths[2:-1:2], lengths[-1] = ends - starts, starts[0], starts[1:] - ends[:-1], size - ends[-1]

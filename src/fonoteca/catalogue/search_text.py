@@ -27,6 +27,8 @@ _SPACELESS = (
 _PUNCTUATION = r"'’ʼ`´./&!$@*+\-‐‑"
 _INDIC = "\u0900-\u0963\u0966-\u0dff"
 _WORD = re.compile(r"[^\W_]+")
+_UNASSIGNED = "".join(chr(point) for point in range(0x900, 0xE00) if unicodedata.category(chr(point)) == "Cn")
+_TOKEN = re.compile(rf"(?:[^\W_]|[{_UNASSIGNED}])+")  # FTS5 takes what is no character yet for a letter
 _WORD_WITH_VOWELS = re.compile(rf"(?:[^\W_]|[{_INDIC}])+")
 _RUN = re.compile(f"[{_SPACELESS}]+|[^{_SPACELESS}]+")
 _IS_SPACELESS = re.compile(f"[{_SPACELESS}]")
@@ -161,7 +163,7 @@ def symbol_word(text: str) -> str:
 
 def tokens_of(words: str) -> set[str]:
     """The tokens that FTS5 makes of what index_words gave."""
-    return set(_WORD.findall(words.lower()))
+    return set((_WORD if words.isascii() else _TOKEN).findall(words.lower()))
 
 
 def reading_form(text: str) -> str:

@@ -135,5 +135,5 @@ def _among(rows: Iterator[int], known: Numbers) -> Iterator[int]:
     while batch := list(islice(rows, size)):
         if size > MOST_SIFTED and not is_ordered:
             known, is_ordered = in_order(known), True
-        yield from (those_among_ordered if is_ordered else those_among)(np.array(batch, np.int64), known).tolist()
+        yield from (those_among_ordered if is_ordered else those_among)(np.array(batch, np.uint32), known).tolist()
         size = min(4 * size, LARGEST_AMONG)
