@@ -43,17 +43,17 @@ class ProofLedger:
         """The rows of one statement, streamed; values are bound."""
         return iter(self.connection.execute(statement, values))
 
-    def proof_groups(self) -> Iterator[tuple[int, int, int]]:
-        """Earliest second, files and bytes of what was proved on the same day, of members, metadata files and others."""
+    def proof_groups(self) -> Iterator[tuple[int, int, int, int]]:
+        """Earliest second, files, bytes and latest second of what was proved on the same day, of members, metadata files and others."""
         yield from self._grouped(
             "m.proved_at", "m.size", "members m JOIN containers c ON c.name = m.container", "c.state = 'current' AND m.sha256 <> ''"
         )
         yield from self._grouped("metadata_proved_at", "metadata_bytes", "containers", "state = 'current'")
         yield from self._grouped("proved_at", "size", "proofs", "1")
 
-    def _grouped(self, at: str, size: str, tables: str, where: str) -> Iterator[tuple[int, int, int]]:
-        for row in self.rows(f"SELECT min({at}), count(*), sum({size}) FROM {tables} WHERE {where} GROUP BY {at} / 86400"):
-            yield row[0], row[1], row[2]
+    def _grouped(self, at: str, size: str, tables: str, where: str) -> Iterator[tuple[int, int, int, int]]:
+        for row in self.rows(f"SELECT min({at}), count(*), sum({size}), max({at}) FROM {tables} WHERE {where} GROUP BY {at} / 86400"):
+            yield row[0], row[1], row[2], row[3]
 
     def members_by_age(self, before: int) -> Iterator[MemberProof]:
         """Members that were last proved before `before`, oldest first, read in pages: the ledger may be written meanwhile."""

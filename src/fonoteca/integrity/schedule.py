@@ -55,11 +55,12 @@ class Good(msgspec.Struct, frozen=True):
 
 
 class AgeGroup(msgspec.Struct, frozen=True):
-    """Files that were last read at about the same time: no longer ago than `proved_at`, in Unix seconds."""
+    """Files that were last read at about the same time: from `proved_at` to `newest`, in Unix seconds."""
 
     proved_at: int
     files: int
     bytes: int
+    newest: int = 0
 
 
 class Book(Protocol):

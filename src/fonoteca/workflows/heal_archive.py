@@ -20,7 +20,7 @@ from fonoteca.workflows.heal_places import OriginalsIndex, places_in_copies, pla
 from fonoteca.workflows.heal_rebuild import Rebuilder
 from fonoteca.workflows.heal_release import ReleaseRemaker
 from fonoteca.workflows.release_torrents import ReleaseTorrents
-from fonoteca.workflows.schedule_books import CHECKSUMS, DATABASES, ArchiveBook, check_database
+from fonoteca.workflows.schedule_books import CHECKSUMS, DATABASES, ArchiveBook, check_database, name_below
 
 VERIFY, HEAL = "verify", "heal"
 
@@ -50,9 +50,8 @@ class ArchiveHealBook:
 
     def _found(self) -> Iterator[tuple[str, Finding]]:
         """Findings of verify about what is in this archive, under names below it."""
-        top = os.path.abspath(self.path)
         for finding in list(self.ledger.findings(VERIFY)):
-            name = os.path.relpath(os.path.abspath(finding.path), top)
+            name = name_below(self.path, finding.path)
             if not name.startswith("../") and counts_as_damage(finding):
                 yield name, finding
 

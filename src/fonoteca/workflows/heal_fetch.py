@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from fonoteca.ground.errors import ClientError, FonotecaError, ProgramError
 from fonoteca.ground.programs import has_program, run_program
@@ -33,17 +34,34 @@ class _Wanted:
         self.pieces = set(range(first_byte // length, -(-(first_byte + self.size) // length))) if self.size else set[int]()
         self.needed = self._bad_pieces() if len(self.pieces) > FEW_PIECES else self.pieces
 
+    @property
+    def place(self) -> Path:
+        """The file, or the folder of the torrent."""
+        depth = self.info.files[self.position].path.count("/")
+        return self.file.path if self.info.is_single else self.file.path.parents[depth]
+
     def _bad_pieces(self) -> set[int]:
         """Those that are not good as they lie on this disk."""
-        check = piece_check(self.info, self.file.path.parent if not self.info.is_single else self.file.path, self.position)
+        check = piece_check(self.info, self.place, self.position)
         first = min(self.pieces)
         return {first + number for number in range(len(self.pieces)) if not check_piece(check, number, read_plain)[1]}
+
+    def is_proved(self, target: Path, fetched: Path) -> bool:
+        """Whether every piece is right, its neighbours' bytes taken from what was fetched: those on disk may be damaged themselves."""
+        for place, pieces in ((fetched / self.info.name, self.needed), (self.place, self.pieces - self.needed)):
+            check = piece_check(self.info, place, self.position)
+            own = place if self.info.is_single else place / self.info.files[self.position].path
+            files = tuple((target if path == own else path, first, size) for path, first, size in check.files)
+            check = msgspec.structs.replace(check, files=files)
+            if not all(check_piece(check, piece - check.first_piece, read_plain)[1] for piece in pieces):
+                return False
+        return True
 
     def put_together(self, fetched: Path, target: Path) -> None:
         """The whole file: good bytes as they lie here, the others from what was fetched."""
         path = fetched / self.info.name if self.info.is_single else fetched / self.info.name / self.info.files[self.position].path
         if self.needed == self.pieces:
-            os.replace(path, target)
+            shutil.copyfile(path, target)  # what was fetched also proves the neighbours
             return
         shutil.copyfile(self.file.path, target)
         length = self.info.piece_length
@@ -116,7 +134,8 @@ def _fetch_chunk(chunk: list[_Wanted], source: TorrentSource, folder: Path, opti
             one.put_together(into, target)
         else:
             target.touch()
-        yield one.file, target, None
+        is_right = bool(one.file.sha256) or one.is_proved(target, into)  # with a SHA-256 the caller proves it
+        yield one.file, target, None if is_right else "the pieces that came do not make the file"
         target.unlink(missing_ok=True)
     shutil.rmtree(into, ignore_errors=True)
 

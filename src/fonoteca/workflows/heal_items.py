@@ -154,13 +154,11 @@ class DamagedQueue:
             """CREATE TABLE waiting (number INTEGER PRIMARY KEY, key TEXT UNIQUE, plays, copies, name, torrent, size, file BLOB,
             is_new DEFAULT 1)"""
         )
-        self._connection.execute(
-            "CREATE TABLE attempts (key TEXT, attempt BLOB); CREATE INDEX by_key ON attempts (key); CREATE TABLE done (key TEXT PRIMARY KEY)"
-        )
+        self._connection.execute("CREATE TABLE attempts (key TEXT, attempt BLOB); CREATE INDEX by_key ON attempts (key)")
         self._connection.execute(
             "CREATE INDEX by_size ON waiting (size); CREATE INDEX by_worth ON waiting (is_new, plays DESC, copies, name)"
         )
-        self._connection.execute("BEGIN")
+        self._connection.execute("CREATE TABLE done (key TEXT PRIMARY KEY); BEGIN")
         self._decode = msgspec.msgpack.Decoder(DamagedFile, dec_hook=lambda kind, value: kind(value)).decode
         for file in files:
             self.add(file)

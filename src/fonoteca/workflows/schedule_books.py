@@ -58,7 +58,7 @@ class ArchiveBook:
         return "archive"
 
     def _name_of(self, path: str | Path) -> str:
-        return os.path.relpath(os.path.abspath(path), self.path.absolute())
+        return name_below(self.path, path)
 
     # ---- what there is
 
@@ -116,7 +116,7 @@ class ArchiveBook:
             )
             if at is not None:
                 group = groups[at]
-                groups[at] = AgeGroup(group.proved_at, group.files - 1, group.bytes - size)
+                groups[at] = AgeGroup(group.proved_at, group.files - 1, group.bytes - size, group.newest)
         return self._without_damaged_oldest(groups)
 
     def _without_damaged_oldest(self, groups: list[AgeGroup]) -> list[AgeGroup]:
@@ -126,7 +126,7 @@ class ArchiveBook:
         if kept and damaged:
             first = next((item.proved_at for item in self.oldest(1 << 62) if item.key not in damaged), None)
             if first is not None and first > kept[0].proved_at:
-                kept[0] = AgeGroup(first, kept[0].files, kept[0].bytes)
+                kept[0] = AgeGroup(first, kept[0].files, kept[0].bytes, kept[0].newest)
         return kept
 
     def _standing_of(self, name: str) -> tuple[int | None, int]:
@@ -280,6 +280,21 @@ class ArchiveBook:
                     self.ledger.put_finding(_STEP, finding, os.fsencode(finding.path), second)
 
         persistently(record)
+
+
+def name_below(archive: Path, path: str | Path) -> str:
+    """The name of a file below the archive, also where its path was told while the archive had another place or name."""
+    whole, top = os.path.abspath(path), os.path.abspath(archive)
+    name = os.path.relpath(whole, top)
+    if not name.startswith("../"):
+        return name
+    parts = whole.split("/")
+    if parts[-1] in DATABASES and parts[-2] != "release":
+        return parts[-1]
+    starts = [at for at, part in enumerate(parts) if part in ("containers", "release", "originals", "pictures")]
+    # the first from which on there is such a place here: what lies above it is where the archive was
+    found = ("/".join(parts[at:]) for at in starts)
+    return next((one for one in found if os.path.isdir(os.path.join(top, os.path.dirname(one) or one))), name)
 
 
 def check_database(path: Path) -> list[str]:

@@ -92,10 +92,12 @@ class MirrorBook:
         self._had_findings = {finding.path for finding in self.ledger.findings(_STEP)}
 
     def refresh(self) -> None:
-        """Forget strangers that somebody took away."""
+        """Forget strangers that somebody took away, and what was told of other places while the mirror lay elsewhere."""
+        tops = [os.path.abspath(self.path), *(one.location for one in self.ledger.sources() if one.is_in_place)]
         with self.ledger.transaction():
             for finding in list(self.ledger.findings(_STEP)):
-                if finding.code == "extra" and not os.path.lexists(finding.path):
+                is_gone = finding.code == "extra" and not os.path.lexists(finding.path)
+                if is_gone or not any(Path(os.path.abspath(finding.path)).is_relative_to(top) for top in tops):
                     self.ledger.drop_findings(_STEP, finding.path)
 
     # ---- what there is
@@ -104,8 +106,8 @@ class MirrorBook:
         """All that can be read, by age; damaged files are left out."""
         found = []
         for table in ("files", "lists"):
-            statement = f"""SELECT min(coalesce(proved_at, 0)), count(*), sum(size) FROM {table} WHERE state = 'held'
-                GROUP BY coalesce(proved_at, 0) / 86400"""
+            at = "coalesce(proved_at, 0)"
+            statement = f"SELECT min({at}), count(*), sum(size), max({at}) FROM {table} WHERE state = 'held' GROUP BY {at} / 86400"
             found += [AgeGroup(*row) for row in self.ledger.rows(statement)]
         return found
 

@@ -142,7 +142,7 @@ class _Run:
         bucket = TokenBucket(options.rate, sleep=stop.wait) if options.rate else None
         self._gate = PressureGate(options.pressure, sleep=stop.wait) if options.pressure < 100 else None
         self._pace = Pace(stop, bucket, self._gate)
-        self._submitted = 0
+        self._submitted = self._later = 0
 
     def read_portion(self, report: ProofReport) -> None:
         """Oldest first, until the portion is read, the hours are over, or somebody stops it."""
@@ -169,8 +169,9 @@ class _Run:
 
     def _portion(self, groups: Sequence[AgeGroup], report: ProofReport) -> Portion:
         total = sum(group.bytes for group in groups)
-        if self._options.reads_all:
-            return Portion(total, report.at)
+        if self._options.reads_all:  # up to what was read last; what is read now counts as later, so that nothing is read twice
+            self._later = max([report.at, *(group.newest for group in groups)]) + 1
+            return Portion(total, self._later)
         fact = can_be_held(
             total, self._options.days, self._options.rate, self._options.hours.seconds_a_day if self._options.hours else DAY_S
         )
@@ -183,15 +184,14 @@ class _Run:
 
     def _due(self, portion: Portion, before: int) -> Iterator[Provable]:
         """Also what was just read and found damaged counts: it was read."""
-        for item in self._book.oldest(before + 1 if self._options.reads_all else before):
+        for item in self._book.oldest(self._later or before):
             if not self._options.reads_all and self._submitted >= portion.bytes and item.proved_at >= portion.due_before:
                 return
             self._submitted += item.size if item.size is not None else _size_at(item.path)
             yield item
 
     def _record(self, outcomes: Sequence[Outcome], report: ProofReport) -> None:
-        # what is to be read at all costs is what was proved up to this second: what is read now counts as later
-        second = max(self._now(), report.at + 1) if self._options.reads_all else self._now()
+        second = max(self._now(), self._later)
         good = [Good(outcome.item.key, second, outcome.mtime_ns) for outcome in outcomes if outcome.finding is None]
         if good:
             self._book.good(good)
