@@ -31,6 +31,8 @@ TASKS = (
     "plan-and-build",
     "publish",
     "verify",
+    "prove-on-a-schedule",
+    "heal",
     "restore-an-archive",
     "restore-an-original",
     "read-a-release",
