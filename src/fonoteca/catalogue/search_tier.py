@@ -53,7 +53,8 @@ class TierReader:
 
     def __init__(self, statements: Statements, plan: Plan, check: Check, *, is_told: bool) -> None:
         self._statements, self._plan, self._check, self._is_told = statements, plan, check, is_told
-        self._free = FREE_ROWS
+        is_rare = not plan.whole and all(len(term.alternatives[0][0]) > 1 for term in plan.begun)
+        self._free = 0 if is_rare else FREE_ROWS
 
     def rows(self, tier: Tier) -> Iterator[int]:
         """Those of one tier, in order."""
