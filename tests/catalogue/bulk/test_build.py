@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from catalogue.records_made import number_record, records
 from fonoteca.catalogue import Catalogue, TrackRecord, write_edition
 from fonoteca.catalogue.bulk import build as building
+from fonoteca.catalogue.bulk import staging
 from fonoteca.catalogue.bulk.build import build_edition
 from fonoteca.catalogue.bulk.export import export_tables
 from fonoteca.catalogue.bulk.parquet_edition import write_parquet_edition
@@ -145,10 +146,14 @@ def test_numbers_gaps_order_jobs_and_partitions_change_no_byte(tables: Path, tmp
     monkeypatch.setattr(building, "_SMALLEST_PARTITION", 16)
     monkeypatch.setattr(building, "_LARGEST_PARTITION", 16)
     build_edition(scrambled(tables, tmp_path / "two", 2), tmp_path / "parts", scratch=tmp_path, **ABOUT)
+    monkeypatch.setattr(building, "_MOST_KEPT_BYTES", 3000)
+    monkeypatch.setattr(staging, "BATCH_ROWS", 50)
+    build_edition(scrambled(tables, tmp_path / "three", 3), tmp_path / "files", scratch=tmp_path, **ABOUT)
     whole = (tmp_path / "once").read_bytes()
     assert (tmp_path / "again").read_bytes() == whole
     assert (tmp_path / "parts").read_bytes() == whole
-    assert {path.name for path in tmp_path.iterdir()} == {"once", "again", "parts", "one", "two"}
+    assert (tmp_path / "files").read_bytes() == whole
+    assert {path.name for path in tmp_path.iterdir()} == {"once", "again", "parts", "files", "one", "two", "three"}
 
 
 def test_both_sinks_hold_every_kind_of_data(tables: Path, tmp_path: Path) -> None:
@@ -188,6 +193,26 @@ def test_a_parquet_edition_builds_the_edition_it_was_made_of(tables: Path, tmp_p
     write_parquet_edition(tmp_path / "one", tmp_path / "parquet")
     build_edition(tmp_path / "parquet", tmp_path / "two", **ABOUT)
     assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
+
+
+def test_an_edition_without_search_holds_the_same_rows(tables: Path, tmp_path: Path) -> None:
+    build_edition(tables, tmp_path / "whole", **ABOUT)
+    build_edition(tables, tmp_path / "bare", has_search=False, **ABOUT)
+    assert_same(tmp_path / "bare", tmp_path / "whole")
+    assert "track_search_0" not in rows_of(tmp_path / "bare") and not rows_of(tmp_path / "bare").get("search_tiers")
+
+
+def test_a_track_with_a_tombstone_is_not_publishable(tmp_path: Path) -> None:
+    with fill(tmp_path / "c", [number_record(number) for number in range(20)]) as catalogue:
+        execute = catalogue.statements.connection.execute
+        execute("INSERT INTO rights (rights, uri, may_publish) VALUES (1, 'https://example.org/free', 1)")
+        execute("UPDATE tracks SET rights = 1")
+        execute("INSERT INTO tombstones SELECT id, 'court-order', 'a reason', '2026-01-01', 'dark', 1 FROM tracks WHERE track = 9")
+    export_tables(tmp_path / "c", tmp_path / "tables")
+    counts = build_edition(tmp_path / "tables", tmp_path / "e", **ABOUT)
+    connection = apsw.Connection(str(tmp_path / "e"))
+    assert counts.publishable == connection.execute("SELECT sum(may_publish) FROM may_be_published").get
+    assert 0 < counts.publishable < counts.tracks
 
 
 def test_little_memory_is_refused_with_what_is_needed(tables: Path, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def build_edition(
     nothing can be searched in it. FormatError names the table, the row and the fact where the tables are not of one piece; UsageError
     where `memory_bytes` cannot hold what ranking needs.
     """
-    tables = open_staging(staging)
+    tables = open_staging(staging, min(_MOST_KEPT_BYTES, memory_bytes // 8) // 2)
     _refuse_little_memory(tables["tracks"].rows, memory_bytes)
     folder, partial = (scratch or target.parent) / f"{_SCRATCH}-{target.name}", name_beside(target, "partial")
     require_file_name(target)

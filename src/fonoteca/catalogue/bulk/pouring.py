@@ -139,6 +139,7 @@ class Pourer:
             for (_, batch), done in map_in_order(lambda job: pool.submit(work, *job), _numbered(table.batches()), self.threads + 1):
                 yield done.result()
                 self.progress.advance(len(batch))
+        table.forget()
         self.progress.finish()
 
     def _is_number(self, shape: TableShape, name: str) -> bool:

@@ -23,9 +23,11 @@ Item = TypeVar("Item")
 class StagedTable:
     """One table as it was handed in; `rows` may be 0 for want of a file. Columns that are absent or all NULL are not `present`."""
 
-    def __init__(self, shape: TableShape, path: Path | None) -> None:
+    def __init__(self, shape: TableShape, path: Path | None, remembered_bytes: int = 0) -> None:
+        """A table of at most `remembered_bytes` that is first asked for some of its columns is decoded once, and kept until it is forgotten."""
         self.shape, self.path = shape, path
-        self.rows, self._types = 0, dict[str, pa.DataType]()
+        self._is_remembered, self._limit, self._remembered = False, remembered_bytes, list[pa.RecordBatch]()
+        self.rows, self._types, self._is_small = 0, dict[str, pa.DataType](), False
         if path is not None:
             with _reading(path):
                 self._look_at(path)
@@ -38,6 +40,8 @@ class StagedTable:
         else:
             with pq.ParquetFile(path) as file:
                 schema, self.rows, filled = file.schema_arrow, file.metadata.num_rows, _filled_columns(file)
+                groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+                self._is_small = sum(group.total_byte_size for group in groups) <= self._limit
         for column in self.shape.columns:
             if column.is_required and column.name not in schema.names:
                 raise FormatError(
@@ -62,7 +66,27 @@ class StagedTable:
         """The present ones of these columns, at most BATCH_ROWS rows at a time, read ahead. FormatError for what cannot be read."""
         if self.path is None or not self.rows:
             return iter(())
-        return read_ahead(self._read(self.path, self.present(columns)), 2)
+        names = self.present(columns)
+        if self._is_remembered:
+            return (batch.select(names) for batch in self._remembered)
+        if self._is_small and columns is not None:
+            return (batch.select(names) for batch in read_ahead(self._remember(self.path), 2))
+        return read_ahead(self._read(self.path, names), 2)
+
+    def _remember(self, path: Path) -> Iterator[pa.RecordBatch]:
+        read, size = list[pa.RecordBatch](), 0
+        for batch in self._read(path, self.present()):
+            size += batch.nbytes
+            if size <= self._limit:
+                read.append(batch)
+            yield batch
+        if size <= self._limit:
+            self._remembered, self._is_remembered = read, True
+        self._is_small = False
+
+    def forget(self) -> None:
+        """Let go of what was decoded; it would be read anew."""
+        self._remembered, self._is_remembered, self._is_small = [], False, False
 
     def _read(self, path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([(name, self._types[name]) for name in names])
@@ -78,14 +102,17 @@ class StagedTable:
                     yield _conform(batch, schema)
 
 
-def open_staging(folder: Path) -> dict[str, StagedTable]:
-    """Every table of the schema, from TABLE.parquet or TABLE.arrow in `folder`; FormatError where the columns are others."""
+def open_staging(folder: Path, remembered_bytes: int = 0) -> dict[str, StagedTable]:
+    """Every table of the schema, from TABLE.parquet or TABLE.arrow in `folder`; FormatError where the columns are others.
+
+    Tables that are small enough are decoded once (see StagedTable).
+    """
     if not folder.is_dir():
         raise FormatError(f"{folder} is no folder of tables", "Make one: fonoteca catalogue export FOLDER")
     tables = {}
     for name, shape in table_shapes().items():
         found = [path for suffix in (".parquet", ".arrow") if (path := folder / (name + suffix)).is_file()]
-        tables[name] = StagedTable(shape, found[0] if found else None)
+        tables[name] = StagedTable(shape, found[0] if found else None, remembered_bytes)
     if not any(table.path for table in tables.values()):
         raise FormatError(f"{folder} holds no table, such as tracks.parquet", "Make them: fonoteca catalogue export FOLDER")
     return tables

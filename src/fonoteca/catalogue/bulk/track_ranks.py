@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numba
@@ -14,7 +15,7 @@ from fonoteca.catalogue.bulk.hoisting import Hoisting
 from fonoteca.catalogue.bulk.ranks import PopularityClasses, Ranked, order_by_class, packed_ids, settle_by_id
 from fonoteca.catalogue.bulk.renumbering import NumberReader, Renumbering
 from fonoteca.catalogue.bulk.sorting import SortedPairs
-from fonoteca.catalogue.bulk.staging import StagedTable
+from fonoteca.catalogue.bulk.staging import StagedTable, read_ahead
 
 Array = NDArray[Any]
 SHORT_GROUP = 256
@@ -27,10 +28,15 @@ def rank_tracks(table: StagedTable, albums: Renumbering, album_count: int, hoist
     Takes about 26 bytes a track. FormatError for an album that is unknown or an id that is none.
     """
     keys = _TrackKeys(table, albums, album_count)
-    first = 0
-    for batch in table.batches(["track", "id", "album", "disc", "number", "popularity", "date", "label"]):
-        hoisting.take(batch, keys.take(batch, first))
-        first += len(batch)
+
+    def taken() -> Iterator[tuple[pa.RecordBatch, Array]]:
+        first = 0
+        for batch in table.batches(["track", "id", "album", "disc", "number", "popularity", "date", "label"]):
+            yield batch, keys.take(batch, first)
+            first += len(batch)
+
+    for batch, found in read_ahead(taken(), 2):
+        hoisting.take(batch, found)
     return keys.ranked(threads)
 
 
