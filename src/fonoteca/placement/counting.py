@@ -9,7 +9,7 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from fonoteca.placement.census import ARRIVES_WITHIN_DAYS, Census, Standing
+from fonoteca.placement.census import Census, Standing
 from fonoteca.placement.facts import DAY, ContainerFacts, Party
 from fonoteca.placement.lots import draw_lots, draw_ties, seeds_of, weigh_lots
 from fonoteca.placement.ring import Pledge, plan_arcs
@@ -17,6 +17,9 @@ from fonoteca.placement.roster import Roster
 
 ROUND_DAYS = 14
 """Lots for what is short are drawn anew so often, since whoever is drawn may be unable."""
+
+NEW_FOR_DAYS = 30
+"""So long a mirror that joined is expected to fetch its arc before it is heard of."""
 
 ALMOST = 0.02
 """Pledges for 3.98 copies are pledges for 4: what does not come out even is lost in last gaps anyway."""
@@ -114,10 +117,12 @@ class Counts:
         """Whether this mirror is among those that the lots of this round give the container to: as many as copies are missing.
 
         Whoever has room for it comes first, and among equals one comes as often as its share of the pledges. Of a new mirror's arc
-        only what is needed takes room.
+        only what is needed takes room. Lots are drawn among the new ones by themselves: whether they will come is not known yet.
         """
-        seeds, pledges, room, owners, is_open = self._candidates
-        is_candidate = is_open & ~np.isin(owners, [self._number(who) for who in self._counted[one.infohash].expected])
+        seeds, pledges, room, owners, is_open, is_new = self._candidates
+        is_candidate = (
+            is_open & (is_new == is_new[0]) & ~np.isin(owners, [self._number(who) for who in self._counted[one.infohash].expected])
+        )
         is_candidate[0] = True
         scores = weigh_lots(draw_lots(seeds, one.infohash, self._now // (ROUND_DAYS * DAY)), pledges)
         has_room = room >= one.bytes
@@ -141,7 +146,7 @@ class Counts:
         peers = []
         for one in self._roster.present() if self._roster else ():
             told = self._census.announced.get(one.key)
-            if one.key == self._me.key or (told is None and one.since < self._now - ARRIVES_WITHIN_DAYS * DAY):
+            if one.key == self._me.key or (told is None and one.since < self._now - NEW_FOR_DAYS * DAY):
                 continue
             pledge = min(one.pledge, told.pledge) if told else one.pledge
             peers.append(Peer(one.key, one.party.who, pledge, told is not None and told.is_selective, told is None))
@@ -184,14 +189,16 @@ class Counts:
 
     @cached_property
     def _candidates(self):  # type: ignore[no-untyped-def]
-        """Seeds, pledges, free bytes, numbers of the operators, and whether it takes everything; this mirror first."""
+        """Seeds, pledges, free bytes, numbers of the operators, whether it takes everything, whether it is new; this mirror first."""
         peers, taken = self._peers, self._bytes_by_key()
         seeds = seeds_of([self._me.key, *(peer.key for peer in peers)])
         pledges = np.array([self._budget, *(peer.pledge for peer in peers)], np.float64)
         own_room = self._budget - sum(size for infohash, size in self._sizes.items() if infohash in self._held | self._needed_of_own_arc())
         room = np.array([own_room, *(peer.pledge - taken[peer.key] for peer in peers)], np.float64)
         owners = np.array([self._number(who) for who in (self._me.who, *(peer.who for peer in peers))])
-        return seeds, pledges, room, owners, np.array([True, *(not peer.is_selective for peer in peers)])
+        is_open = np.array([True, *(not peer.is_selective for peer in peers)])
+        own_is_new = not any(infohash in self._held for infohash, _ in self._data)
+        return seeds, pledges, room, owners, is_open, np.array([own_is_new, *(peer.is_new for peer in peers)])
 
     def _needed_of_own_arc(self) -> frozenset[str]:
         return frozenset(one for one in self.arc if len(self._counted[one].expected) < self.wanted_copies)

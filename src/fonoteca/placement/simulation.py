@@ -22,6 +22,7 @@ Holders = npt.NDArray[np.bool_]
 """Containers in rows, mirrors in columns."""
 
 WEEK = 7 * DAY
+IDLE_WEEKS = 3
 START = 1_800_000_000
 TERABYTE = 10**12
 ARCHIVE_BYTES = 300 * TERABYTE
@@ -138,11 +139,14 @@ class Network:
         return moved
 
     def settle(self, most_weeks: int = 60) -> int:
-        """Weeks until nothing is moved any more, at most so many."""
+        """Weeks until nothing is moved any more, whatever the lots of the next rounds say; at most so many."""
+        idle = 0
         for week in range(most_weeks):
             moved = self.pass_week()
-            if not moved.fetched and not moved.dropped and not any(mirror.coming for mirror in self.mirrors):
-                return week
+            is_idle = not moved.fetched and not moved.dropped and not any(mirror.coming for mirror in self.mirrors)
+            idle = idle + 1 if is_idle else 0
+            if idle == IDLE_WEEKS:
+                return week + 1 - IDLE_WEEKS
         return most_weeks
 
     def census(self) -> Census:
