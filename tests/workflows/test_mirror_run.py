@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from fonoteca.workflows.mirror_run import MirrorRun
 from fonoteca.workflows.mirror_sources import add_source, follow_source
 from fonoteca.workflows.mirror_status import read_status
 from torrents.swarm import Peer
+from torrents.web_server import WebServer
 
 
 @pytest.fixture
@@ -55,6 +58,29 @@ def test_a_mirror_fetches_everything_from_a_peer_and_proves_it(release: Release,
         files = [file for torrent in mirror.ledger.torrents() for file in mirror.ledger.files_of(torrent.infohash)]
         assert len(files) == len(SIZES) + 1 and {file.state for file in files} == {"held"}
         assert all(file.sha256 and file.proved_at and file.mtime_ns for file in files)
+
+
+def test_where_no_peer_answers_the_web_server_of_the_release_gives_the_bytes(release: Release, tmp_path: Path) -> None:
+    server = WebServer(tmp_path)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with open_mirror(new_mirror(tmp_path / "mirror")) as mirror:
+        add_source(mirror, f"{server.url}release", Silent())
+        report = run_once(mirror, 20)
+        assert report.waiting == [] and release.is_held_at(open_held(mirror))
+    server.shutdown()
+
+
+def test_bytes_come_in_only_in_the_hours_that_are_set(release: Release, seeder: str, tmp_path: Path) -> None:
+    hour = time.localtime().tm_hour
+    closed = f"{(hour + 3) % 24:02}:00-{(hour + 4) % 24:02}:00"
+    lists = release.without_containers(tmp_path / "lists")
+    path = new_mirror(tmp_path / "mirror", seeder, hours=closed)
+    with open_mirror(path) as mirror:
+        add_source(mirror, str(lists), Silent())
+        assert run_once(mirror, 3).held == 0
+    (path / "mirror.toml").write_text((path / "mirror.toml").read_text().replace(closed, f"{hour:02}:00-{(hour + 2) % 24:02}:00"))
+    with open_mirror(path) as mirror:
+        assert run_once(mirror, 20).held == 2
 
 
 def test_what_lies_on_this_machine_is_copied_with_proof_and_needs_no_peer(release: Release, tmp_path: Path) -> None:

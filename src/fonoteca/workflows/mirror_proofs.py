@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from fonoteca.integrity.mirror_ledger_rows import MirrorFile
-from fonoteca.workflows.mirror_torrents import Chosen, name_in_torrent
+from fonoteca.workflows.mirror_torrents import Chosen, pieces_of_files
 
 _BLOCK_BYTES = 1 << 20
 
@@ -69,7 +69,7 @@ def _prove_by_hash(handle: int, file: MirrorFile) -> tuple[bool, str]:
 
 
 def _prove_by_pieces(chosen: Chosen, file: MirrorFile, client_has: Collection[int]) -> tuple[bool, str]:
-    for index in sorted(chosen.pieces.pieces_of({name_in_torrent(chosen.info, file.path)})):
+    for index in sorted(pieces_of_files(chosen, [file])):
         content = chosen.pieces.read(chosen.folder, index)
         if not chosen.pieces.is_good(index, content) and (content is not None or index not in client_has):
             return False, f"piece {index} does not have its hash"
@@ -79,7 +79,7 @@ def _prove_by_pieces(chosen: Chosen, file: MirrorFile, client_has: Collection[in
 def bad_pieces(chosen: Chosen, file: MirrorFile) -> set[int]:
     """The pieces of a file that lie on disk and do not have their hashes."""
     bad = set()
-    for index in chosen.pieces.pieces_of({name_in_torrent(chosen.info, file.path)}):
+    for index in pieces_of_files(chosen, [file]):
         content = chosen.pieces.read(chosen.folder, index)
         if content is not None and not chosen.pieces.is_good(index, content):
             bad.add(index)

@@ -120,11 +120,6 @@ def path_in_containers(info: TorrentInfo, path: str) -> str:
     return path if info.is_single else f"{info.name}/{path}"
 
 
-def name_in_torrent(info: TorrentInfo, path: str) -> str:
-    """The name that a torrent gives the file at this path below containers/."""
-    return path if info.is_single else path.removeprefix(f"{info.name}/")
-
-
 def _refuse_clash(mirror: Mirror, row: MirrorTorrent, files: list[MirrorFile]) -> None:
     for file in files[:1] + files[-1:]:
         for other in mirror.ledger.files_at(file.path):
@@ -173,4 +168,5 @@ def _set(flags: list[bool], begin: int, end: int, length: int) -> None:
 
 def pieces_of_files(chosen: Chosen, files: Iterable[MirrorFile]) -> set[int]:
     """Every piece that holds a byte of one of these files."""
-    return chosen.pieces.pieces_of({name_in_torrent(chosen.info, file.path) for file in files})
+    length = chosen.info.piece_length
+    return {index for file in files if file.size for index in range(file.first_byte // length, -(-(file.first_byte + file.size) // length))}
