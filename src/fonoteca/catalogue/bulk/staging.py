@@ -24,7 +24,7 @@ class StagedTable:
     """One table as it was handed in; `rows` may be 0 for want of a file. Columns that are absent or all NULL are not `present`."""
 
     def __init__(self, shape: TableShape, path: Path | None, remembered_bytes: int = 0) -> None:
-        """A table of at most `remembered_bytes` that is first asked for some of its columns is decoded once, and kept until it is forgotten."""
+        """One of at most `remembered_bytes` that is first asked for some columns is decoded once, and kept until it is forgotten."""
         self.shape, self.path = shape, path
         self._is_remembered, self._limit, self._remembered = False, remembered_bytes, list[pa.RecordBatch]()
         self.rows, self._types, self._is_small = 0, dict[str, pa.DataType](), False
