@@ -1,15 +1,14 @@
 """What a mirror holds: `choose`, the one decision that every mirror makes for itself, the same wherever the same is known.
 
-1. Metadata comes first. 2. What is held stays; where the budget became smaller, the most-copied goes, never a last proved copy.
-3. With a roster: of the mirror's arc of the ring what has too few copies, and what is short elsewhere if the lots give it to this
-mirror, rarest first; for what is short it gives up what has more copies. Then the rest of its arc. 4. The rest of the room: rarest
-first, hashed ties, and what fits into the last gap. Nothing here fetches or reads; every container gets its reason.
+1. Metadata comes first. 2. What is held stays; where the budget became smaller, the most-copied goes, never a last proved
+copy. 3. With a roster: a container with too few copies goes to mirrors drawn by lot, who give up what has more copies for it; then the
+mirror's arc of the ring is filled. 4. The rest of the room: rarest first, hashed ties, and what fits into the last gap.
+Nothing here fetches or reads; every container gets its reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -77,13 +76,14 @@ def choose(
     What is kept and fetched stays within the budget, unless what nobody else has proved is more than that already.
     """
     containers = list({one.infohash: one for one in containers}.values())
-    counts = Counts(containers, budget, frozenset(held), roster, me, census, now, copies)
+    held_bytes = sum(one.bytes for one in containers if one.infohash in held)
+    counts = Counts(containers, budget, held_bytes, roster, me, census, now, copies)
     chooser = _Chooser(containers, budget, frozenset(held), counts)
     chooser.shrink_to_budget()
     chooser.take_metadata()
     if counts.is_on_roster:
-        chooser.take_what_is_short()
         chooser.fill_arc()
+        chooser.mend_what_is_short()
     chooser.fill_room()
     return chooser.choice()
 
@@ -116,20 +116,18 @@ class _Chooser:
             self._make_room(one.bytes)
             self._take(one, "metadata")
 
-    def take_what_is_short(self) -> None:
-        """Containers with too few copies, of the own arc or drawn, rarest first; for drawn ones the most-copied make room where that
-        leaves them more copies."""
+    def mend_what_is_short(self) -> None:
+        """Containers with too few copies, for which this mirror is drawn; the most-copied make room where that leaves them more copies."""
         counts = self._counts
         short = [one for one in self._wanted() if counts.is_short(one)]
-        for one in sorted(short, key=lambda one: (counts.expected(one), one.infohash not in counts.arc, counts.rarity(one))):
-            if one.infohash in counts.arc and one.bytes <= self._room:
-                self._take(one, "own-arc")
-            elif (one.bytes <= self._room or self._may_give_up) and counts.is_drawn(one):
+        drawn = [one for one in short if counts.is_drawn(one)]
+        for one in sorted(drawn, key=counts.rarity):
+            if one.bytes > self._room:
                 self._exchange_for(one)
-                self._take(one, "too-few-copies")
+            self._take(one, "too-few-copies")
 
     def fill_arc(self) -> None:
-        """The rest of the mirror's arc of the ring, rarest first."""
+        """The mirror's arc of the ring, rarest first."""
         counts = self._counts
         arc = [one for one in self._wanted() if one.infohash in counts.arc and not counts.has_plenty(one)]
         for one in sorted(arc, key=counts.rarity):
@@ -176,21 +174,22 @@ class _Chooser:
             if self._room < needed:
                 self._let_go(one, "for-metadata")
 
-    @cached_property
-    def _may_give_up(self) -> dict[str, int]:
-        """Data that is held, and how many others keep it even if all decide at once."""
-        kept = ((one.infohash, self._counts.keepers_before(one)) for one in self._held if not one.is_metadata)
-        return {infohash: keepers for infohash, keepers in kept if keepers}
-
     def _exchange_for(self, one: ContainerFacts) -> None:
         """Drop the most-copied for `one`, as far as each of them keeps more copies without this mirror than `one` has with it."""
-        after = self._counts.expected(one) + 1
-        victims = [other for other in self._held if other.infohash in self._keep and self._may_give_up.get(other.infohash, 0) >= after]
-        if self._room + sum(other.bytes for other in victims) < one.bytes:
+        counts = self._counts
+        after = counts.expected(one) + 1
+        victims = [other for other in self._held if other.infohash in self._keep and not other.is_metadata]
+        victims = sorted((other for other in victims if counts.keepers_before(other) >= after), key=counts.least_needed)
+        freed, chosen = self._room, []
+        for other in victims:
+            if freed >= one.bytes:
+                break
+            chosen.append(other)
+            freed += other.bytes
+        if freed < one.bytes:
             return
-        for other in sorted(victims, key=self._counts.least_needed):
-            if self._room < one.bytes:
-                self._let_go(other, "most-copied")
+        for other in chosen:
+            self._let_go(other, "most-copied")
 
     def _fetch_order(self, one: ContainerFacts) -> tuple[object, ...]:
         return (not one.is_metadata, self._counts.expected(one), -one.plays / max(1, one.bytes), self._counts.tie(one))

@@ -50,11 +50,11 @@ class Counts:
     """The census as one mirror sees it. Copies with the mirror's own operator are never counted."""
 
     def __init__(
-        self, containers: Sequence[ContainerFacts], budget: int, held: frozenset[str], roster: Roster | None, me: Party, census: Census,
+        self, containers: Sequence[ContainerFacts], budget: int, held_bytes: int, roster: Roster | None, me: Party, census: Census,
         now: int, copies: int,
     ) -> None:  # fmt: skip
         self._census, self._now, self._me, self._roster = census, now, me, roster
-        self._budget, self._held = budget, held
+        self._budget, self._room = budget, budget - held_bytes
         self._data = tuple((one.infohash, one.bytes) for one in containers if not one.is_metadata and not one.is_obsolete)
         self._metadata_bytes = sum(one.bytes for one in containers if one.is_metadata and not one.is_obsolete)
         self._sizes = {one.infohash: one.bytes for one in containers}
@@ -116,13 +116,10 @@ class Counts:
     def is_drawn(self, one: ContainerFacts) -> bool:
         """Whether this mirror is among those that the lots of this round give the container to: as many as copies are missing.
 
-        Whoever has room for it comes first, and among equals one comes as often as its share of the pledges. Of a new mirror's arc
-        only what is needed takes room. Lots are drawn among the new ones by themselves: whether they will come is not known yet.
+        Whoever has room for it comes first, and among equals one comes as often as its share of the pledges.
         """
-        seeds, pledges, room, owners, is_open, is_new = self._candidates
-        is_candidate = (
-            is_open & (is_new == is_new[0]) & ~np.isin(owners, [self._number(who) for who in self._counted[one.infohash].expected])
-        )
+        seeds, pledges, room, owners, is_open = self._candidates
+        is_candidate = is_open & ~np.isin(owners, [self._number(who) for who in self._counted[one.infohash].expected])
         is_candidate[0] = True
         scores = weigh_lots(draw_lots(seeds, one.infohash, self._now // (ROUND_DAYS * DAY)), pledges)
         has_room = room >= one.bytes
@@ -189,37 +186,23 @@ class Counts:
 
     @cached_property
     def _candidates(self):  # type: ignore[no-untyped-def]
-        """Seeds, pledges, free bytes, numbers of the operators, whether it takes everything, whether it is new; this mirror first."""
+        """Seeds, pledges, free bytes, numbers of the operators, and whether it takes everything; this mirror first."""
         peers, taken = self._peers, self._bytes_by_key()
         seeds = seeds_of([self._me.key, *(peer.key for peer in peers)])
         pledges = np.array([self._budget, *(peer.pledge for peer in peers)], np.float64)
-        own_room = self._budget - sum(size for infohash, size in self._sizes.items() if infohash in self._held | self._needed_of_own_arc())
-        room = np.array([own_room, *(peer.pledge - taken[peer.key] for peer in peers)], np.float64)
+        room = np.array([self._room, *(peer.pledge - taken[peer.key] for peer in peers)], np.float64)
         owners = np.array([self._number(who) for who in (self._me.who, *(peer.who for peer in peers))])
-        is_open = np.array([True, *(not peer.is_selective for peer in peers)])
-        own_is_new = not any(infohash in self._held for infohash, _ in self._data)
-        return seeds, pledges, room, owners, is_open, np.array([own_is_new, *(peer.is_new for peer in peers)])
-
-    def _needed_of_own_arc(self) -> frozenset[str]:
-        return frozenset(one for one in self.arc if len(self._counted[one].expected) < self.wanted_copies)
+        return seeds, pledges, room, owners, np.array([True, *(not peer.is_selective for peer in peers)])
 
     def _bytes_by_key(self) -> dict[str, int]:
-        """What the others announced, and what of their arcs new ones will not give up."""
         taken: dict[str, int] = defaultdict(int)
         for infohash, size in self._sizes.items():
             for copy in self._census.of(infohash).copies:
                 taken[copy.key] += size
         for peer in self._peers:
             if peer.is_new:
-                needed = (one for one in self._arcs.get(peer.key, ()) if self._copies_without(peer.who, one) < self.wanted_copies)
-                taken[peer.key] += self._metadata_bytes + sum(self._sizes[infohash] for infohash in needed)
+                taken[peer.key] += self._metadata_bytes + sum(self._sizes[infohash] for infohash in self._arcs.get(peer.key, ()))
         return taken
-
-    def _copies_without(self, who: str, infohash: str) -> int:
-        """Copies that may be expected of all but one operator; this mirror's own count here."""
-        expected = self._counted[infohash].expected
-        own = who != self._me.who and (infohash in self._held or infohash in self.arc)
-        return len(expected) - (who in expected) + own
 
 
 def _slot(key: str, left: int | None) -> str:
