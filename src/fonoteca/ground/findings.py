@@ -38,7 +38,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _REPLACE = "Replace the file with a whole copy and add it again."
-_HEAL = "Take the bytes again from the torrent or another mirror; fonoteca verify names every file that needs it."
+_HEAL = "fonoteca heal mends it from copies, originals, peers or web seeds; or take the bytes from the torrent or another mirror."
 
 # Documented in docs/findings.md, one row a code; a test compares the two.
 FINDING_KINDS: dict[str, FindingKind] = {

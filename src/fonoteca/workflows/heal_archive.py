@@ -41,6 +41,7 @@ class ArchiveHealBook:
         self._remaker = ReleaseRemaker(archive, self.staging / "new" / "release")
         self._published = {row[0] for row in self.ledger.rows("SELECT name FROM published_torrents WHERE last_serial IS NULL")}
         self._are_lists_doubtful = False
+        self._standing = self._read_findings()
         self._book = ArchiveBook(archive) if not dry_run else None
         if self._book is not None:
             self.ledger.connection.execute("PRAGMA synchronous = FULL")
@@ -50,10 +51,21 @@ class ArchiveHealBook:
 
     def _found(self) -> Iterator[tuple[str, Finding]]:
         """Findings of verify about what is in this archive, under names below it."""
-        for finding in list(self.ledger.findings(VERIFY)):
+        for name, findings in list(self._standing.items()):
+            for finding in findings:
+                yield name, finding
+
+    def _read_findings(self) -> dict[str, list[Finding]]:
+        standing: dict[str, list[Finding]] = {}
+        for finding in self.ledger.findings(VERIFY):
             name = name_below(self.path, finding.path)
             if not name.startswith("../") and counts_as_damage(finding):
-                yield name, finding
+                standing.setdefault(name, []).append(finding)
+        return standing
+
+    def _forget(self, name: str) -> None:
+        for finding in self._standing.pop(name, ()):
+            self.ledger.drop_findings(VERIFY, os.fsencode(finding.path))
 
     def damaged(self) -> Iterator[DamagedFile]:
         """Every file that was found damaged or missing; each once."""
@@ -305,9 +317,10 @@ class ArchiveHealBook:
             if file.name == CHECKSUMS and self._book is not None:
                 self._book.refresh()  # now it is known what the other lists should be: verify could not say
                 self._are_lists_doubtful = True
-            for name, finding in self._found_of(file):
-                if not (finding.code == "bad-signature" and name == "release" and self._other_signatures_bad(file)):
-                    self.ledger.drop_findings(VERIFY, os.fsencode(finding.path))
+            for name in (file.name, f"release/{file.name}"):
+                self._forget(name)
+            if file.is_list and "release" in self._standing and not self._other_signatures_bad(file):
+                self._forget("release")
             self.ledger.drop_findings(HEAL, os.fsencode(str(file.path)))
             if file.name.count("/") == 1 and file.name.startswith("containers/"):
                 self.ledger.set_metadata_proved(file.path.name, now)
@@ -315,12 +328,6 @@ class ArchiveHealBook:
                 self.ledger.set_proved([file.path.name], now)
             else:
                 self.ledger.set_file_proved(file.name, now)
-
-    def _found_of(self, file: DamagedFile) -> Iterator[tuple[str, Finding]]:
-        paths = {file.name, f"release/{file.name}"}
-        if file.is_list:
-            paths.add("release")
-        return (pair for pair in self._found() if pair[0] in paths)
 
     def _other_signatures_bad(self, file: DamagedFile) -> bool:
         others = (f"release/{name}" for name in self._remaker.signature_names())
@@ -336,13 +343,12 @@ class ArchiveHealBook:
     def moved_stranger(self, path: Path) -> None:
         """Record that a stranger is gone."""
         with self.ledger.transaction():
-            for name, finding in self._found():
-                if finding.code == "extra" and self.path / name == path:
-                    self.ledger.drop_findings(VERIFY, os.fsencode(finding.path))
+            self._forget(name_below(self.path, path))
 
     def finding_of(self, file: DamagedFile) -> Finding | None:
         """What was found about it."""
-        return next((finding for _, finding in self._found_of(file)), None)
+        found = self._standing.get(file.name) or self._standing.get(f"release/{file.name}")
+        return found[0] if found else None
 
 
 def _one_name(name: str) -> str:

@@ -48,7 +48,9 @@ class ArchiveBook:
     def __init__(self, archive: Archive) -> None:
         self.archive, self.ledger, self.path = archive, archive.ledger, archive.path
         self.ledger.connection.execute("PRAGMA synchronous = NORMAL")
-        self._had_findings = {self._name_of(finding.path) for finding in self.ledger.findings(_STEP)}
+        self._had_findings: dict[str, set[str]] = {}
+        for finding in self.ledger.findings(_STEP):
+            self._had_findings.setdefault(self._name_of(finding.path), set()).add(finding.path)
         self._touched: set[str] = set()
         self._published = {row[0] for row in self.ledger.rows("SELECT name FROM published_torrents WHERE last_serial IS NULL")}
 
@@ -210,10 +212,8 @@ class ArchiveBook:
                     self._forget(one.key)
 
     def _forget(self, name: str) -> None:
-        for finding in list(self.ledger.findings(_STEP)):
-            if self._name_of(finding.path) == name:
-                self.ledger.drop_findings(_STEP, os.fsencode(finding.path))
-        self._had_findings.discard(name)
+        for path in self._had_findings.pop(name, ()):
+            self.ledger.drop_findings(_STEP, os.fsencode(path))
 
     def bad(self, item: Provable, finding: Finding, second: int) -> bool:
         """Record damage; False where another command has just taken the file away, or put a new one there."""
@@ -226,7 +226,7 @@ class ArchiveBook:
                 self.ledger.put_finding(_STEP, finding, os.fsencode(finding.path), second)
 
         persistently(record)
-        self._had_findings.add(item.key)
+        self._had_findings.setdefault(item.key, set()).add(finding.path)
         return True
 
     def _is_expected(self, item: Provable) -> bool:
@@ -278,6 +278,7 @@ class ArchiveBook:
                 self._forget("release")
                 for finding in findings:
                     self.ledger.put_finding(_STEP, finding, os.fsencode(finding.path), second)
+                    self._had_findings.setdefault("release", set()).add(finding.path)
 
         persistently(record)
 
