@@ -93,7 +93,7 @@ class TierReader:
     def _rows_worth(self, tier: Tier, leaves: Sequence[Leaves | None]) -> int:
         """How many rows to read in vain before leaves are: none where it is known to be too many."""
         cost = ROWS_A_BEGINNING * (len(leaves) + len(self._plan.others)) + ROWS_A_LEAF * sum(one.number for one in leaves if one)
-        is_known = len(self._plan.whole) < 2
+        is_known = len(self._plan.whole) == 1 or (not self._plan.whole and self._free == 0)
         return 0 if is_known and self._plan.tracks * tier.share > cost else cost
 
     def _narrowed(self, tier: Tier, leaves: Sequence[Leaves | None]) -> Iterator[int]:
