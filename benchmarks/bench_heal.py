@@ -1,6 +1,6 @@
-"""Healing one damaged block in a container of 20 GB beside checking all of it again; proving a mirror beside sha256sum and rclone check.
+"""Healing one damaged block in a container beside checking all of it again; proving a mirror beside sha256sum and rclone check.
 
-The first argument is the size in gigabytes; without one it is 20, or what leaves half of the disk free.
+The first argument is the size of the container in gigabytes, 2 without one; docs/performance.md has the figures of 20.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def main() -> None:
         compare_proving(folder / "proving")
         shutil.rmtree(folder / "proving")
         room = shutil.disk_usage(folder).free
-        size = int(float(sys.argv[1]) * 1e9) if len(sys.argv) > 1 else min(20_000_000_000, room // 2)
+        size = min(int(float(sys.argv[1]) * 1e9) if len(sys.argv) > 1 else 2_000_000_000, room // 2)
         (folder / "healing").mkdir()
         heal_one_block(folder / "healing", size)
 
