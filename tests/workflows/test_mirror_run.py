@@ -23,7 +23,7 @@ from fonoteca.workflows.mirror_drop import drop
 from fonoteca.workflows.mirror_run import MirrorRun
 from fonoteca.workflows.mirror_sources import add_source, follow_source
 from fonoteca.workflows.mirror_status import read_status
-from torrents.swarm import Peer
+from torrents.swarm import Peer, wait_until
 from torrents.web_server import WebServer
 
 
@@ -121,11 +121,11 @@ def test_a_file_that_was_touched_is_proved_before_it_is_served_again(release: Re
         torrent = next(one for one in mirror.ledger.torrents() if not one.is_metadata)
         file = next(file for file in mirror.ledger.files_of(torrent.infohash) if file.path.endswith("aacid__d"))
         info = read_torrent(mirror.torrent_file(torrent).read_bytes())
-        flags = unpack_pieces(client.pieces(torrent.infohash), len(info.pieces) // 20)
+        first, last = file.first_byte // info.piece_length, (file.first_byte + file.size - 1) // info.piece_length
+        expected = [not first <= index <= last for index in range(len(info.pieces) // 20)]
+        assert wait_until(lambda: unpack_pieces(client.pieces(torrent.infohash), len(expected)) == expected)
         client.close()
         assert file.state == "damaged" and path.read_bytes() == content
-        first, last = file.first_byte // info.piece_length, (file.first_byte + file.size - 1) // info.piece_length
-        assert [index for index, has in enumerate(flags) if not has] == list(range(first, last + 1))
         assert [finding.code for finding in mirror.ledger.findings("run")] == ["changed"]
         assert report.held == 2
 
@@ -143,7 +143,7 @@ def test_damage_that_another_process_found_is_withheld_and_what_it_mended_is_ser
             count = run.admitted[torrent.infohash].chosen.pieces.count
             mirror.ledger.set_condition(file.infohash, file.position, "damaged")
             run.heed.look()
-            assert unpack_pieces(client.pieces(torrent.infohash), count)[:3] == [False, False, False]
+            assert wait_until(lambda: unpack_pieces(client.pieces(torrent.infohash), count)[:4] == [False, False, False, True])
             path = mirror.file_path(file, torrent)
             path.with_name("new").write_bytes(path.read_bytes())
             os.replace(path.with_name("new"), path)
@@ -153,7 +153,7 @@ def test_damage_that_another_process_found_is_withheld_and_what_it_mended_is_ser
             )
             mirror.ledger.end_mend(number, 2, "mended", "")
             run.heed.look()
-            assert all(unpack_pieces(client.pieces(torrent.infohash), count))
+            assert wait_until(lambda: all(unpack_pieces(client.pieces(torrent.infohash), count)))
         client.close()
 
 
@@ -240,7 +240,7 @@ def test_a_source_in_place_is_seeded_and_never_written_to(release: Release, tmp_
         assert report.waiting == [DATA] and report.held == 1
         follow_source(mirror, "test", Silent())
         torrent = next(one for one in mirror.ledger.torrents() if not one.is_metadata)
-        assert any(unpack_pieces(client.pieces(torrent.infohash), 14))
+        assert wait_until(lambda: any(unpack_pieces(client.pieces(torrent.infohash), 14)))
         client.close()
         drop(mirror, "test", force=True)
     assert look() == before

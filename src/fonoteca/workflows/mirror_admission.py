@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from fonoteca.ground.files import sync_file_system
 from fonoteca.ground.findings import Finding
 from fonoteca.integrity.mirror_ledger_rows import MirrorFile, MirrorTorrent
 from fonoteca.torrents.clients import TorrentClient
@@ -37,21 +38,20 @@ class Admitted:
 
 
 class HeldBatch:
-    """Files that were found good, told to the ledger together: they are on disk before they are."""
+    """Files that were found good, told to the ledger together: they are brought to disk before that."""
 
-    def __init__(self, mirror: Mirror, infohash: str) -> None:
-        self._mirror, self._infohash = mirror, infohash
+    def __init__(self, mirror: Mirror, chosen: Chosen) -> None:
+        self._mirror, self._infohash, self._folder = mirror, chosen.row.infohash, chosen.folder
         self._rows: list[tuple[str, int, int, int]] = []
 
     def add(self, file: MirrorFile, mtime_ns: int) -> None:
         """One more."""
         self._rows.append((self._infohash, file.position, self._mirror.now(), mtime_ns))
 
-    def settle(self, reuse: Reuse | None = None) -> None:
+    def settle(self) -> None:
         """Tell the ledger."""
         if self._rows:
-            if reuse is not None:
-                reuse.settle()
+            sync_file_system(self._folder)
             with self._mirror.ledger.transaction():
                 self._mirror.ledger.set_held(self._rows)
             self._rows.clear()
@@ -74,7 +74,7 @@ def _look_here(mirror: Mirror, chosen: Chosen) -> Iterator[None]:
     source = mirror.ledger.source(chosen.row.source)
     is_in_place = source is not None and source.is_in_place
     reuse = Reuse(mirror, chosen)
-    batch = HeldBatch(mirror, chosen.row.infohash)
+    batch = HeldBatch(mirror, chosen)
     since = time.monotonic()
     for file in list(mirror.ledger.files_of(chosen.row.infohash, states=("held", "absent"))):
         if file.state == "held":
@@ -84,10 +84,10 @@ def _look_here(mirror: Mirror, chosen: Chosen) -> Iterator[None]:
         elif (proof := prove_file(chosen, file)).outcome == "good":
             batch.add(file, proof.mtime_ns)
         if time.monotonic() - since > STEP_S:
-            batch.settle(reuse)
+            batch.settle()
             yield None
             since = time.monotonic()
-    batch.settle(reuse)
+    batch.settle()
 
 
 def _prove_again(mirror: Mirror, chosen: Chosen, file: MirrorFile, batch: HeldBatch) -> None:

@@ -27,7 +27,7 @@ class FileProof(msgspec.Struct, frozen=True):
 
 
 def prove_file(chosen: Chosen, file: MirrorFile, client_has: Collection[int] = ()) -> FileProof:
-    """Read one file and say whether it is good; a good one is on disk for sure. "busy": it changed while it was read.
+    """Read one file and say whether it is good. "busy": it changed while it was read.
 
     `client_has`: pieces that the client proved, which counts where they reach into files that are not here and no SHA-256 is known.
     """
@@ -46,18 +46,11 @@ def prove_file(chosen: Chosen, file: MirrorFile, client_has: Collection[int] = (
             return FileProof("busy", fact="it changed while it was read")
         if not is_good:
             return FileProof("bad", after.st_mtime_ns, fact)
-        if not chosen_is_read_only(chosen):
-            os.fsync(handle)
-        return FileProof("good", os.fstat(handle).st_mtime_ns)
+        return FileProof("good", after.st_mtime_ns)
     except OSError as error:
         return FileProof("bad", fact=f"it cannot be read: {error.strerror}")
     finally:
         os.close(handle)
-
-
-def chosen_is_read_only(chosen: Chosen) -> bool:
-    """Whether the files lie in a folder that is not the mirror's own."""
-    return not os.access(chosen.folder, os.W_OK)
 
 
 def _prove_by_hash(handle: int, file: MirrorFile) -> tuple[bool, str]:

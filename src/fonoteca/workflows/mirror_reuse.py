@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fonoteca.ground.downloads import is_web_address
-from fonoteca.ground.files import FICLONE, sync_folder
+from fonoteca.ground.files import FICLONE
 from fonoteca.integrity.mirror_ledger_rows import MirrorFile
 from fonoteca.workflows.mirror import Mirror
 from fonoteca.workflows.mirror_torrents import Chosen
@@ -26,22 +26,15 @@ class Reuse:
         self._mirror, self._chosen = mirror, chosen
         self._places = list(_folders(mirror, chosen))
         self._staged = mirror.staging / "run" / "copy"
-        self._touched: set[Path] = set()
 
     def take(self, file: MirrorFile) -> int | None:
-        """The mtime_ns of the file now in its place, good and on disk once `settle` was called; None where nobody here has it."""
+        """The mtime_ns of the file now in its place, good but not on disk for sure; None where nobody here has it."""
         if file.sha256 is None:
             return None
         for place in self._candidates(file):
             if _looks_right(place, file) and (copied := self._copy(place, file)) is not None:
                 return copied
         return None
-
-    def settle(self) -> None:
-        """Make the new names survive a power cut."""
-        for folder in self._touched:
-            sync_folder(folder)
-        self._touched.clear()
 
     def _candidates(self, file: MirrorFile) -> Iterator[Path]:
         for other in self._mirror.ledger.files_at(file.path):
@@ -58,7 +51,6 @@ class Reuse:
             with open(place, "rb", buffering=0) as reader, open(self._staged, "wb", buffering=0) as writer:
                 if _copy_and_hash(reader.fileno(), writer.fileno()) != file.sha256:
                     return None
-                os.fsync(writer.fileno())
                 mtime_ns = os.fstat(writer.fileno()).st_mtime_ns
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -66,7 +58,6 @@ class Reuse:
             return None
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(self._staged, target)
-        self._touched.add(target.parent)
         return mtime_ns
 
 

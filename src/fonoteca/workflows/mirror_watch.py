@@ -71,7 +71,7 @@ class Watch:
 
     def _prove(self, work: Admitted, files: list[MirrorFile], has: list[bool], *, is_whole: bool) -> Iterator[None]:
         """Read what is complete. A file whose bytes are still on their way to the disk is looked at again later."""
-        batch = HeldBatch(self._mirror, work.chosen.row.infohash)
+        batch = HeldBatch(self._mirror, work.chosen)
         pieces = {index for index, is_here in enumerate(has) if is_here}
         bad: list[tuple[MirrorFile, FileProof]] = []
         good: set[int] = set()
