@@ -27,7 +27,6 @@ from fonoteca.workflows.mirror import make_mirror, open_mirror
 from fonoteca.workflows.schedule_mirror_book import open_mirror_book
 from fonoteca.workflows.verify_schedule import ScheduleOptions, run_schedule
 from harness import Alternative, compare
-from torrents.swarm import Peer
 
 NAME = "bench_data__aacid__bench_files__20260101T000000Z--20260101T000000Z"
 MEMBER_BYTES = 4_000_000
@@ -78,7 +77,7 @@ class Container:
                 for number, sha256 in enumerate(self.hashes)
             )  # fmt: skip
 
-    def seed_around(self, number: int) -> tuple[Peer, str]:
+    def seed_around(self, number: int) -> tuple[lt.session, str]:
         """A peer that has the pieces around one member and nothing else: a copy of all would need the room twice."""
         folder = self.folder / "peer"
         (folder / NAME).mkdir(parents=True)
@@ -86,7 +85,7 @@ class Container:
             shutil.copyfile(self.data / f"aacid__{one:05d}", folder / NAME / f"aacid__{one:05d}")
         length = self.info.piece_length
         pieces = range(number * MEMBER_BYTES // length, -(-(number + 1) * MEMBER_BYTES // length))
-        peer = Peer()
+        peer = lt.session({"listen_interfaces": "127.0.0.2:0", "enable_dht": False, "enable_lsd": False, "alert_mask": 0})
         parameters = lt.load_torrent_buffer(self.torrent)
         parameters.save_path = str(folder)
         parameters.have_pieces = [
@@ -94,8 +93,10 @@ class Container:
         ]  # fmt: skip
         parameters.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
         parameters.flags |= lt.torrent_flags.upload_mode
-        peer.session.add_torrent(parameters)
-        return peer, f"{peer.address}:{peer.port}"
+        peer.add_torrent(parameters)
+        while not peer.listen_port():
+            time.sleep(0.01)
+        return peer, f"127.0.0.2:{peer.listen_port()}"
 
 
 def timed(what: str, work: Callable[[], object]) -> float:
@@ -161,8 +162,8 @@ def check_sums(container: Container) -> None:
 
 def check_with_rclone(container: Container) -> None:
     """`rclone check` against the same list, with as many files at once as there are cores."""
-    command: list[str | Path] = ["rclone", "check", "-C", "sha256", "--checkers", "2", "--config", os.devnull, container.sums, container.data]
-    subprocess.run(command, check=True, capture_output=True)
+    words = ["rclone", "check", "-C", "sha256", "--checkers", "2", "--config", "/dev/null"]
+    subprocess.run([*words, container.sums, container.data], check=True, capture_output=True)
 
 
 def prove(mirror: Path) -> None:
