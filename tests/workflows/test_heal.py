@@ -14,6 +14,7 @@ from commands import FREE_ART, copy_archive, make_archive, run_fonoteca, run_jso
 from damaging import add_settings, cut, flip, forget_sources, members_of, swap
 
 from fonoteca.workflows.heal_items import DamagedFile, DamagedQueue
+from torrents.swarm import Peer
 
 pytestmark = pytest.mark.xdist_group("heal")  # one worker builds the archive once
 
@@ -59,7 +60,7 @@ def digest(archive: Path) -> dict[str, str]:
 
 
 def heal(archive: Path, *more: str | Path, status: int = 0) -> Any:
-    return run_json("heal", archive, "--timeout", "3", *more, status=status)
+    return run_json("heal", archive, *(more or ("--timeout", "3")), status=status)
 
 
 def verify(archive: Path, status: int) -> Any:
@@ -321,3 +322,27 @@ def test_the_most_played_come_first_and_among_equals_the_rarest() -> None:
     queue.remove(next(iter(queue)))
     assert len(queue) == 4
     queue.close()
+
+
+def test_only_the_pieces_that_cover_the_damage_come_from_a_peer(archive: Path, kept: Path) -> None:
+    forget_sources(archive)
+    before = digest(archive)
+    peer = Peer()
+    handles = [peer.add(path.read_bytes(), kept / "release" / "containers") for path in (kept / "release" / "torrents").iterdir()]
+    shutil.rmtree(archive / "originals")
+    (archive / "originals").mkdir()
+    members = members_of(archive / "containers", "original_files")
+    flip(max(members, key=lambda path: path.stat().st_size))
+    members_of(archive / "containers", "tail_files")[0].unlink()
+    for metadata in (archive / "containers").glob("*patches*"):
+        flip(metadata)
+    verify(archive, 3)
+    report = heal(archive, "--peer", f"{peer.address}:{peer.port}", "--timeout", "20", status=3)
+    assert report["by_rung"]["pieces"] >= 2 and all(
+        file["name"].startswith("originals/") for file in report["listed"] if file["result"] == "lost"
+    )
+    assert {name: sha256 for name, sha256 in digest(archive).items() if not name.startswith("originals")} == {
+        name: sha256 for name, sha256 in before.items() if not name.startswith("originals")
+    }
+    given = sum(handle.status().total_payload_upload for handle in handles)
+    assert given < 300_000, f"{given} bytes were fetched for one bad byte in a large member and two small files"
