@@ -135,7 +135,7 @@ class SourceRecords:
         groups: Iterable[Sequence[tuple[int, bytes]]],
         keys: Iterable[Sequence[tuple[str, int, int]]],
     ) -> None:
-        """Fill an empty file: sources with their dictionaries, numbered from 1; groups with their source, numbered from 1; keys in order."""
+        """Fill an empty file: sources with their dictionaries, and groups with their source, both numbered from 1; keys in order."""
         dictionaries = {}
         for name, dictionary in sources:
             number = self._source(name)
