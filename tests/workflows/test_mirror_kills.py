@@ -88,7 +88,7 @@ def kill_in_fetching(fetching: Fetching, kills: int) -> None:
         process = fetching.start("run", "--once", "--wait", "60")
         done += fetching.kill_somewhere(process, lock, chance, window)
         held = fetching.check_held()
-        window = min(12.0, window * 1.5) if held == met[-1] else window  # on a busy machine nothing comes within a second
+        window = min(4.0, window * 1.5) if held == met[-1] else window  # on a busy machine nothing comes within a second
         met.append(held)
         if held == len(MANY) + 1:  # all is here: something new to fetch
             number += 1
