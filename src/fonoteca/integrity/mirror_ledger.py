@@ -154,6 +154,13 @@ class MirrorLedger:
         """The files of this path below containers/, one a torrent that names it."""
         return list(self._select(MirrorFile, "files WHERE path = ? ORDER BY infohash", path))
 
+    def holders_of(self, source: str, path: str, infohash: str, *, below: bool = True) -> list[str]:
+        """Other torrents of a source, not dropped, that have a file at this path, or with `below` anywhere under it."""
+        where = "(files.path = ?1 OR files.path > ?1 || '/' AND files.path < ?1 || '0')" if below else "files.path = ?1"
+        statement = f"""SELECT DISTINCT infohash FROM files JOIN torrents USING (infohash)
+            WHERE {where} AND infohash <> ?2 AND torrents.source = ?3 AND torrents.state <> 'dropped' ORDER BY infohash LIMIT 2"""
+        return [row[0] for row in self.rows(statement, path, infohash, source)]
+
     def files_in(self, *states: FileCondition) -> Iterator[MirrorFile]:
         """Every file in one of these states, the one that was proved longest ago first."""
         marks = ", ".join("?" * len(states))

@@ -13,6 +13,12 @@ from fonoteca.torrents.paths import check_component
 from fonoteca.torrents.pieces import count_pieces
 
 READ_LIMIT_BYTES = 64 * 1024 * 1024
+LONGEST_PIECE_READ = 1 << 30
+"""Longer ones no program makes, and libtorrent counts them wrongly."""
+
+MOST_BYTES = 1 << 53
+"""Where other people's programs stop counting exactly; 9 PB."""
+
 _HINT = "Do not use this torrent; fetch it again or ask its publisher for a clean one."
 
 
@@ -157,8 +163,10 @@ def _check_distinct(paths: list[str]) -> None:
 
 def _check_sizes(info: dict[bytes, Decoded], total: int) -> None:
     piece_length = _number(info, b"piece length")
-    if not piece_length:
-        raise TorrentFormatError("pieces of 0 bytes", _HINT)
+    if not 0 < piece_length <= LONGEST_PIECE_READ:
+        raise TorrentFormatError(f"pieces of {piece_length} bytes", _HINT)
+    if total >= MOST_BYTES:
+        raise TorrentFormatError(f"the torrent tells of {total} bytes, more than there can be", _HINT)
     have, needed = len(_bytes(info, b"pieces")), 20 * count_pieces(total, piece_length)
     if have != needed:
         raise TorrentFormatError(f"{total} bytes in pieces of {piece_length} need {needed} bytes of hashes, the torrent has {have}", _HINT)

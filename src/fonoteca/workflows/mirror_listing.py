@@ -9,7 +9,7 @@ import msgspec
 
 from fonoteca.ground.findings import Finding
 from fonoteca.integrity.mirror_ledger_rows import MirrorSource, MirrorTorrent
-from fonoteca.torrents import TorrentEntry
+from fonoteca.torrents import MOST_BYTES, TorrentEntry
 from fonoteca.workflows.mirror import Mirror
 
 _INFOHASH = re.compile(r"[0-9a-f]{40}")
@@ -59,7 +59,7 @@ def _refuse(entry: TorrentEntry, source: MirrorSource, known: dict[str, ListedTo
     name = _name_of(entry)
     if not _PLAIN_NAME.fullmatch(name) or name in (".", "..") or not _is_utf8(name):
         return "its name cannot be that of a file"
-    if entry.data_size < 0 or entry.num_files < 0:
+    if not (0 <= entry.data_size < MOST_BYTES and 0 <= entry.num_files < MOST_BYTES):
         return f"it has {entry.num_files} files of {entry.data_size} bytes"
     if source.kind == "list" and not entry.url:
         return "it gives no address of its .torrent"

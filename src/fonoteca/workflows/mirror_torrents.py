@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -75,9 +75,9 @@ def _compare(row: MirrorTorrent, info: TorrentInfo, source: MirrorSource) -> Non
         refuse(f"holds {info.file_count} files of {info.data_bytes} bytes, the list tells {row.file_count} of {row.bytes}")
     if source.kind == "release" and info.name != row.container:
         refuse(f"is named {info.name!r}")
-    for file in info.files:
-        if not _is_utf8(file.path) or file.path.startswith(".") or "/." in file.path:
-            refuse(f"holds {file.path!r:.100}, which a mirror cannot keep")
+    for path in (info.name, *(file.path for file in info.files)):
+        if not _is_utf8(path) or path.startswith(".") or "/." in path:
+            refuse(f"holds {path!r:.100}, which a mirror cannot keep")
 
 
 def _is_utf8(text: str) -> bool:
@@ -109,7 +109,7 @@ def record_files(mirror: Mirror, chosen: Chosen) -> None:
     source = mirror.ledger.source(row.source)
     if unnamed and source is not None and source.kind == "release" and not row.is_obsolete:
         raise TorrentFormatError(f"SHA256SUMS does not name {unnamed}, which the torrent holds", "Ask the publisher.")
-    _refuse_clash(mirror, row, files)
+    _refuse_clash(mirror, row, info)
     mirror.ledger.put_files(files)
     known = msgspec.structs.replace(row, bytes=info.data_bytes, file_count=info.file_count, piece_length=info.piece_length)
     mirror.ledger.put_torrent(known)
@@ -120,14 +120,21 @@ def path_in_containers(info: TorrentInfo, path: str) -> str:
     return path if info.is_single else f"{info.name}/{path}"
 
 
-def _refuse_clash(mirror: Mirror, row: MirrorTorrent, files: list[MirrorFile]) -> None:
-    for file in files[:1] + files[-1:]:
-        for other in mirror.ledger.files_at(file.path):
-            holder = mirror.ledger.torrent(other.infohash)
-            if other.infohash != row.infohash and holder is not None and holder.source == row.source and holder.state != "dropped":
-                raise TorrentFormatError(
-                    f"the torrents {row.infohash} and {other.infohash} both keep {file.path}", "Drop one of them: fonoteca mirror drop."
-                )
+def _refuse_clash(mirror: Mirror, row: MirrorTorrent, info: TorrentInfo) -> None:
+    """Every file is asked for, wanted or not: some clients write the first bytes of a neighbour that was not chosen."""
+    folders: set[str] = set()
+    for file in info.files:
+        if not file.is_padding:
+            path = path_in_containers(info, file.path)
+            _refuse_holders(row, path, mirror.ledger.holders_of(row.source, path, row.infohash))
+            folders.update(str(folder) for folder in PurePosixPath(path).parents)
+    for folder in folders:
+        _refuse_holders(row, folder, mirror.ledger.holders_of(row.source, folder, row.infohash, below=False))
+
+
+def _refuse_holders(row: MirrorTorrent, path: str, holders: list[str]) -> None:
+    if holders:
+        raise TorrentFormatError(f"the torrents {row.infohash} and {holders[0]} both keep {path}", "Drop one of them: fonoteca mirror drop.")
 
 
 def is_as_proved(path: Path, file: MirrorFile) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import libtorrent as lt
 
 from fonoteca import __version__
-from fonoteca.ground.errors import UsageError
+from fonoteca.ground.errors import TorrentFormatError, UsageError
 
 _ALERTS = lt.alert_category.status | lt.alert_category.error | lt.alert_category.storage
 
@@ -44,8 +44,12 @@ def open_session(listen_host: str, listen_port: int, *, dht: bool) -> lt.session
 
 
 def prepare_torrent(torrent: bytes, folder: str, trackers: Iterable[str] = ()) -> lt.add_torrent_params:
-    """What is added to a session: runs at once, is never stopped by a queue, sparse files."""
-    parameters = lt.load_torrent_buffer(torrent)
+    """What is added to a session: runs at once, is never stopped by a queue, sparse files. TorrentFormatError where libtorrent takes it
+    for no torrent."""
+    try:
+        parameters = lt.load_torrent_buffer(torrent)
+    except RuntimeError as error:
+        raise TorrentFormatError(f"libtorrent refuses the torrent: {error}", "Ask its publisher for a clean one.") from error
     parameters.save_path = folder
     parameters.storage_mode = lt.storage_mode_t.storage_mode_sparse
     parameters.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
