@@ -148,3 +148,15 @@ def test_a_torrent_of_numbers_that_cannot_be_is_refused_and_the_rest_goes_on(mir
 def test_what_libtorrent_refuses_is_an_error_that_tells_it() -> None:
     with pytest.raises(TorrentFormatError, match="libtorrent refuses"):
         prepare_torrent(LONG_PIECE, "/nowhere")
+
+
+def test_a_list_that_tells_small_sizes_does_not_get_more_than_the_budget(tmp_path: Path, stranger: BareList) -> None:
+    with open_mirror(new_mirror(tmp_path / "mirror", budget="100 kB")) as mirror:
+        for name in ("one", "two", "three"):
+            stranger.put(name, {"a": name.encode() * 15_000}, mirror, data_size=1)
+        add_source(mirror, stranger.write(), Silent())
+        report = run_once(mirror, 1)
+        assert 0 < sum(map(len, held_files(mirror).values())) == report.held_bytes <= 100_000
+        known = {torrent.container: torrent.bytes for torrent in mirror.ledger.torrents()}
+        assert known == {"one": 45_000, "two": 45_000, "three": 75_000} and report.findings == []
+        assert run_once(mirror, 1).held_bytes == report.held_bytes

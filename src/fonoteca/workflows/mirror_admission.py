@@ -12,9 +12,19 @@ from fonoteca.ground.findings import Finding
 from fonoteca.integrity.mirror_ledger_rows import MirrorFile, MirrorTorrent
 from fonoteca.torrents.clients import TorrentClient
 from fonoteca.workflows.mirror import Mirror
+from fonoteca.workflows.mirror_choice import choose_again
 from fonoteca.workflows.mirror_proofs import FileProof, make_empty_file, prove_file
 from fonoteca.workflows.mirror_reuse import Reuse, is_whole_on_disk
-from fonoteca.workflows.mirror_torrents import Chosen, is_as_proved, is_fresh, open_chosen, pieces_of_files, proved_bitfield, record_files
+from fonoteca.workflows.mirror_torrents import (
+    Chosen,
+    correct_size,
+    is_as_proved,
+    is_fresh,
+    open_chosen,
+    pieces_of_files,
+    proved_bitfield,
+    record_files,
+)
 
 STEP_S = 0.5
 """About how long one step of work may take before others get their turn."""
@@ -60,6 +70,12 @@ class HeldBatch:
 def admit(mirror: Mirror, row: MirrorTorrent, client: TorrentClient) -> Iterator[Admitted | None]:
     """Steps of about half a second; the last one gives the torrent as the client has it. FonotecaError where it cannot be used."""
     chosen = open_chosen(mirror, row)
+    if row.state == "wanted" and correct_size(mirror, chosen):
+        choose_again(mirror)
+        known = mirror.ledger.torrent(row.infohash)
+        if known is None or known.state != "wanted":
+            return
+        row, chosen = known, msgspec.structs.replace(chosen, row=known)
     if row.state == "wanted":
         with mirror.ledger.transaction():
             record_files(mirror, chosen)

@@ -88,6 +88,16 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
+def correct_size(mirror: Mirror, chosen: Chosen) -> bool:
+    """Whether the torrent holds more than its list told; then the ledger knows it by its true size, and it is to be chosen again."""
+    row, info = chosen.row, chosen.info
+    if info.data_bytes <= row.bytes or row.selection is not None:
+        return False
+    with mirror.ledger.transaction():
+        mirror.ledger.put_torrent(msgspec.structs.replace(row, bytes=info.data_bytes, file_count=info.file_count, state="known"))
+    return True
+
+
 def record_files(mirror: Mirror, chosen: Chosen) -> None:
     """Put the wanted files of a torrent into the ledger with the SHA-256 that the release tells. Inside a transaction.
 
@@ -134,7 +144,9 @@ def _refuse_clash(mirror: Mirror, row: MirrorTorrent, info: TorrentInfo) -> None
 
 def _refuse_holders(row: MirrorTorrent, path: str, holders: list[str]) -> None:
     if holders:
-        raise TorrentFormatError(f"the torrents {row.infohash} and {holders[0]} both keep {path}", "Drop one of them: fonoteca mirror drop.")
+        raise TorrentFormatError(
+            f"the torrents {row.infohash} and {holders[0]} both keep {path}", "Drop one of them: fonoteca mirror drop."
+        )
 
 
 def is_as_proved(path: Path, file: MirrorFile) -> bool:
