@@ -160,3 +160,39 @@ def test_a_list_that_tells_small_sizes_does_not_get_more_than_the_budget(tmp_pat
         known = {torrent.container: torrent.bytes for torrent in mirror.ledger.torrents()}
         assert known == {"one": 45_000, "two": 45_000, "three": 75_000} and report.findings == []
         assert run_once(mirror, 1).held_bytes == report.held_bytes
+
+
+def list_of(release: Release, folder: Path) -> str:
+    """A bare list of the torrents of a release."""
+    for path in (release.folder / "torrents").iterdir():
+        (folder / "torrents" / path.name).write_bytes(path.read_bytes())
+    (folder / "torrents.json").write_bytes((release.folder / "torrents.json").read_bytes())
+    return str(folder / "torrents.json")
+
+
+def test_a_bare_list_added_first_does_not_keep_the_torrents_of_a_signed_release(
+    mirror: Mirror, release: Release, stranger: BareList
+) -> None:
+    location = list_of(release, stranger.folder)
+    assert add_source(mirror, location, Silent()).torrents == 2
+    assert add_source(mirror, str(release.folder), Silent()).torrents == 2
+    assert {torrent.source for torrent in mirror.ledger.torrents()} == {"test"}
+    again = add_source(mirror, location, Silent())
+    assert again.torrents == 0 and "2 of its torrents" in again.notes[0]
+    assert run_once(mirror, 1).held == 2 and release.is_held_at(mirror.held / "test" / "containers")
+
+
+@pytest.mark.parametrize("is_second_a_release", [True, False])
+def test_what_two_sources_had_is_fetched_from_the_other_when_one_is_dropped(
+    mirror: Mirror, release: Release, tmp_path: Path, is_second_a_release: bool
+) -> None:
+    add_source(mirror, str(release.folder), Silent())
+    second = Release(tmp_path / "second")
+    second.publish(told={"institution": "second"})
+    add_source(mirror, str(second.folder) if is_second_a_release else list_of(release, BareList(tmp_path / "list").folder), Silent())
+    name = "second" if is_second_a_release else "torrents"
+    assert run_once(mirror, 1).held == 2 and not mirror.ledger.torrents(source=name)
+    drop(mirror, "test", force=True)
+    report = run_once(mirror, 1)
+    assert len(mirror.ledger.torrents(source=name)) == 2 and report.held == (2 if is_second_a_release else 0)
+    assert not is_second_a_release or second.is_held_at(mirror.held / "second" / "containers")

@@ -88,10 +88,19 @@ class MirrorLedger:
         return next(self._select(MirrorSource, "sources WHERE source = ?", name), None)
 
     def drop_source(self, name: str) -> None:
-        """Forget a source, its torrents, files and lists."""
+        """Forget a source, its torrents, files and lists. The others are to list their torrents again: they may have had the same."""
         self.connection.execute("DELETE FROM files WHERE infohash IN (SELECT infohash FROM torrents WHERE source = ?)", (name,))
         for table in ("torrents", "lists", "sources"):
             self.connection.execute(f"DELETE FROM {table} WHERE source = ?", (name,))
+        self.connection.execute("INSERT OR REPLACE INTO proofs SELECT 'relist ' || source, 'yes' FROM sources")
+
+    def is_to_list_again(self, name: str) -> bool:
+        """Whether another source was forgotten since this one listed its torrents."""
+        return self.value(f"relist {name}") == "yes"
+
+    def has_listed(self, name: str) -> None:
+        """It did, just now."""
+        self.connection.execute("DELETE FROM proofs WHERE name = ?", (f"relist {name}",))
 
     # ---- torrents
 

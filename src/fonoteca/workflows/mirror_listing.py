@@ -83,8 +83,13 @@ def _read(entry: TorrentEntry) -> ListedTorrent:
     return ListedTorrent(infohash, name, entry.url, f"torrents/{name}.torrent", entry.is_metadata, entry.data_size, entry.num_files)
 
 
-def record_listing(mirror: Mirror, source: MirrorSource, listing: Listing) -> None:
-    """Put new torrents into the ledger as known, mark what is obsolete; what is chosen or held stays so. Inside a transaction."""
+def record_listing(mirror: Mirror, source: MirrorSource, listing: Listing) -> int:
+    """Put new torrents into the ledger as known, mark what is obsolete; what is chosen or held stays so. Inside a transaction.
+
+    Gives how many another source has too, which are held there, once: whoever listed them first, but a release before a bare list.
+    """
+    shared = 0
+    lists = {one.source for one in mirror.ledger.sources() if one.kind == "list"} if source.kind == "release" else set[str]()
     before = {torrent.infohash: torrent for torrent in mirror.ledger.torrents(source=source.source)}
     folder = mirror.release_of(source)
     base = str(folder) if source.is_in_place else str(folder.relative_to(mirror.path))
@@ -92,12 +97,13 @@ def record_listing(mirror: Mirror, source: MirrorSource, listing: Listing) -> No
         known = before.pop(entry.infohash, None)
         other = mirror.ledger.torrent(entry.infohash) if known is None else None
         path = f"{base}/{entry.path}" if source.kind == "release" else f"{base}/torrents/{entry.infohash}.torrent"
-        if other is not None:
-            continue  # another source has the same torrent: it is held there, once
+        if other is not None and (other.source not in lists or other.state not in ("known", "dropped")):
+            shared += 1
+            continue
         if known is None:
             known = MirrorTorrent(
                 infohash=entry.infohash, source=source.source, container=entry.name, torrent_path=path, is_metadata=entry.is_metadata,
-                bytes=entry.bytes, file_count=entry.file_count,
+                bytes=entry.bytes, file_count=entry.file_count, state=other.state if other else "known", why=other.why if other else "",
             )  # fmt: skip
         state = "known" if known.state == "dropped" and known.is_obsolete else known.state
         mirror.ledger.put_torrent(msgspec.structs.replace(known, torrent_path=path, is_obsolete=False, state=state))
@@ -105,3 +111,5 @@ def record_listing(mirror: Mirror, source: MirrorSource, listing: Listing) -> No
         kept = mirror.path / "obsolete" / f"{gone.infohash}.torrent"
         path = str(kept.relative_to(mirror.path)) if kept.exists() else gone.torrent_path
         mirror.ledger.put_torrent(msgspec.structs.replace(gone, is_obsolete=True, torrent_path=path))
+    mirror.ledger.has_listed(source.source)
+    return shared

@@ -105,7 +105,7 @@ def _follow(mirror: Mirror, source: MirrorSource, progress: Progress, key: Publi
         report.notes.append(f"the publisher signs with another key from now on, which the one before signed: {release.key.fingerprint}")
     source = _name(mirror, source, release, report)
     listing = read_listing(_read_torrents_list(mirror, source, release), source, report)
-    _take(mirror, source, release, listing)
+    _tell_shared(report, _take(mirror, source, release, listing))
     _record(mirror, source, report)
     _tell(mirror, report, source)
     shutil.rmtree(fetcher.top, ignore_errors=True)
@@ -144,6 +144,10 @@ def _standing(mirror: Mirror, source: MirrorSource) -> Followed | None:
     if not all(_is_as_recorded(mirror, source, one) for one in mirror.ledger.lists(source.source)):
         return None
     report = Followed(source=source.source, location=source.location, serial=source.serial)
+    if mirror.ledger.is_to_list_again(source.source):
+        listing = read_listing((mirror.release_of(source) / "torrents.json").read_bytes(), source, report)
+        with mirror.ledger.transaction():
+            _tell_shared(report, record_listing(mirror, source, listing))
     _record(mirror, source, report)
     _tell(mirror, report, source)
     return report
@@ -254,8 +258,14 @@ def read_listing(data: bytes, source: MirrorSource, report: Followed) -> Listing
     return listing
 
 
-def _take(mirror: Mirror, source: MirrorSource, release: StagedRelease, listing: Listing) -> None:
-    """Put the proved lists in place in the order of publishing, then let the ledger say so; killed on the way, it is done again."""
+def _tell_shared(report: Followed, shared: int) -> None:
+    if shared:
+        report.notes.append(f"{shared} of its torrents came from another source first, and are held there, once")
+
+
+def _take(mirror: Mirror, source: MirrorSource, release: StagedRelease, listing: Listing) -> int:
+    """Put the proved lists in place in the order of publishing, then let the ledger say so; killed on the way, it is done again.
+    Gives how many torrents another source has already."""
     folder = mirror.release_of(source)
     if not source.is_in_place:
         with translate_os_errors(folder):
@@ -273,9 +283,10 @@ def _take(mirror: Mirror, source: MirrorSource, release: StagedRelease, listing:
     with mirror.ledger.transaction():
         mirror.ledger.put_source(source)
         mirror.ledger.put_lists(source.source, lists)
-        record_listing(mirror, source, listing)
+        shared = record_listing(mirror, source, listing)
     if not source.is_in_place:
         _remove_unlisted(folder, {one.path for one in lists} | {*ROSTER_FILES})
+    return shared
 
 
 def _keep_obsolete_torrents(mirror: Mirror, source: MirrorSource, listing: Listing) -> None:
@@ -334,10 +345,9 @@ def _follow_list(mirror: Mirror, source: MirrorSource) -> Followed:
     _keep_obsolete_torrents(mirror, source, listing)
     write_atomically(target, data)
     source = msgspec.structs.replace(source, checksums_sha256=digest, followed_at=mirror.now())
-    listing = Listing.of(read_torrents_json(data)[0], source)
     with mirror.ledger.transaction():
         mirror.ledger.put_source(source)
-        record_listing(mirror, source, listing)
+        _tell_shared(report, record_listing(mirror, source, listing))
     _tell(mirror, report, source)
     return report
 
