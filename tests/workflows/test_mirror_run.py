@@ -140,7 +140,7 @@ def test_damage_that_another_process_found_is_withheld_and_what_it_mended_is_ser
             run.go(once=True)
             torrent = next(one for one in mirror.ledger.torrents() if not one.is_metadata)
             file = next(file for file in mirror.ledger.files_of(torrent.infohash) if file.path.endswith("aacid__a"))
-            count = run.admitted[torrent.infohash].chosen.pieces.count
+            count = run.admitted[torrent.infohash].piece_count
             mirror.ledger.set_condition(file.infohash, file.position, "damaged")
             run.heed.look()
             assert wait_until(lambda: unpack_pieces(client.pieces(torrent.infohash), count)[:4] == [False, False, False, True])

@@ -7,7 +7,7 @@ import msgspec
 from fonoteca.integrity.mirror_ledger_rows import MirrorTorrent
 from fonoteca.placement import REASONS
 from fonoteca.workflows.mirror import Mirror
-from fonoteca.workflows.mirror_plan import CHOSEN, MirrorPlan, plan_mirror
+from fonoteca.workflows.mirror_plan import BY_HAND, CHOSEN, MirrorPlan, plan_mirror
 
 
 def choose_again(mirror: Mirror) -> list[MirrorTorrent]:
@@ -31,7 +31,9 @@ def choose_again(mirror: Mirror) -> list[MirrorTorrent]:
 
 def _want(mirror: Mirror, infohash: str, plan: MirrorPlan) -> MirrorTorrent | None:
     torrent = mirror.ledger.torrent(infohash)
-    if torrent is None or torrent.state not in ("known", "wanted", "dropped"):
+    if torrent is None or torrent.state == "dropping" or (torrent.state == "dropped" and torrent.why == BY_HAND):
+        return None
+    if torrent.state in ("fetching", "held") and torrent.selection is None:
         return None
     torrent = _wanted(mirror, torrent, REASONS[plan.why[infohash]])
     mirror.ledger.put_torrent(torrent)

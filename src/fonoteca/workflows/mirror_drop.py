@@ -16,6 +16,9 @@ from fonoteca.workflows.census import party_of, take_census
 from fonoteca.workflows.mirror import Mirror
 from fonoteca.workflows.mirror_plan import BY_HAND
 
+FORGETTING = "forgetting "
+"""Before the name of a source in the ledger's values: it was dropped while a run had the mirror."""
+
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True):
     """One container and what became of it. `copies`: how many other operators have proved it; `is_dropped` False: refused, or a dry run."""
@@ -52,8 +55,8 @@ def drop(mirror: Mirror, name: str, *, force: bool = False, dry_run: bool = Fals
     ], forgets_source=source is not None)  # fmt: skip
     if dry_run:
         return report
-    _mark(mirror, torrents)
-    report.is_done = _carry_out_now(mirror, source.source if source is not None else None)
+    _mark(mirror, torrents, source.source if source is not None else None)
+    report.is_done = _carry_out_now(mirror)
     return report
 
 
@@ -82,21 +85,41 @@ def count_other_copies(mirror: Mirror, torrents: Iterable[MirrorTorrent]) -> dic
     return {torrent.infohash: census.proved_elsewhere(torrent.infohash, now, who=me.who) for torrent in torrents}
 
 
-def _mark(mirror: Mirror, torrents: list[MirrorTorrent]) -> None:
+def _mark(mirror: Mirror, torrents: list[MirrorTorrent], source: str | None) -> None:
     with mirror.ledger.transaction():
+        if source is not None:
+            mirror.ledger.put_value(FORGETTING + source, "1")
         for torrent in torrents:
             state = "dropping" if torrent.state in ("wanted", "fetching", "held", "dropping") else "dropped"
             mirror.ledger.put_torrent(msgspec.structs.replace(torrent, state=state, why=BY_HAND))
 
 
-def _carry_out_now(mirror: Mirror, source: str | None) -> bool:
+def _carry_out_now(mirror: Mirror) -> bool:
     """Unless a run is under way, which closes the files first."""
     try:
         with mirror.hold("run"):
             for torrent in mirror.ledger.torrents(states=("dropping",)):
                 carry_out_drop(mirror, torrent)
-            if source is not None:
-                _forget_source(mirror, source)
+            return forget_marked_sources(mirror)
+    except ArchiveBusyError:
+        return False
+
+
+def is_being_forgotten(mirror: Mirror, source: str) -> bool:
+    """Whether a source was dropped and is gone as soon as its containers are."""
+    return bool(mirror.ledger.value(FORGETTING + source))
+
+
+def forget_marked_sources(mirror: Mirror) -> bool:
+    """Forget the sources that were dropped, once nothing of them is left to drop and nobody is asking one; whether that is done."""
+    marked = [one.source for one in mirror.ledger.sources() if is_being_forgotten(mirror, one.source)]
+    if not marked:
+        return True
+    try:
+        with mirror.hold("lists"):
+            for name in marked:
+                if not mirror.ledger.torrents(source=name, states=("wanted", "fetching", "held", "dropping")):
+                    _forget_source(mirror, name)
     except ArchiveBusyError:
         return False
     return True
@@ -152,3 +175,4 @@ def _forget_source(mirror: Mirror, name: str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     with mirror.ledger.transaction():
         mirror.ledger.drop_source(name)
+        mirror.ledger.put_value(FORGETTING + name, "")

@@ -8,15 +8,15 @@ from collections.abc import MutableMapping
 from fonoteca.integrity.mirror_ledger_rows import MirrorFile
 from fonoteca.torrents.clients import TorrentClient
 from fonoteca.workflows.mirror import Mirror
-from fonoteca.workflows.mirror_admission import Admitted
-from fonoteca.workflows.mirror_torrents import pieces_of_files, proved_bitfield
+from fonoteca.workflows.mirror_admission import Admitted, OpenTorrents
+from fonoteca.workflows.mirror_torrents import proved_bitfield
 
 
 class Heed:
     """Compares what the client serves with what the ledger says."""
 
-    def __init__(self, mirror: Mirror, client: TorrentClient, admitted: MutableMapping[str, Admitted]) -> None:
-        self._mirror, self._client, self._admitted = mirror, client, admitted
+    def __init__(self, mirror: Mirror, client: TorrentClient, admitted: MutableMapping[str, Admitted], opened: OpenTorrents) -> None:
+        self._mirror, self._client, self._admitted, self._opened = mirror, client, admitted, opened
         self._last_mend = self._newest_mend()
 
     def look(self) -> None:
@@ -30,15 +30,15 @@ class Heed:
             if work.withheld - now.keys() or infohash in replaced:
                 self._trust(work, now)
             if new := now.keys() - work.withheld:
-                self._client.withhold(infohash, pieces_of_files(work.chosen, [now[position] for position in new]))
+                self._client.withhold(infohash, work.pieces_of([now[position] for position in new]))
             work.withheld = set(now)
 
     def _trust(self, work: Admitted, still_damaged: dict[int, MirrorFile]) -> None:
-        infohash = work.chosen.row.infohash
+        infohash = work.infohash
         held = self._mirror.ledger.files_of(infohash, states=("held",))
-        self._client.trust(infohash, proved_bitfield(work.chosen, held))
+        self._client.trust(infohash, proved_bitfield(self._opened.get(infohash), held))
         if still_damaged:
-            self._client.withhold(infohash, pieces_of_files(work.chosen, still_damaged.values()))
+            self._client.withhold(infohash, work.pieces_of(still_damaged.values()))
 
     def _newest_mend(self) -> int:
         return int(next(self._mirror.ledger.rows("SELECT coalesce(max(mend), 0) FROM mends WHERE ended_at IS NOT NULL"))[0])

@@ -18,7 +18,7 @@ from fonoteca.reports import write_png
 from fonoteca.reports.mirror_pictures import Part, PlannedContainer, draw_mirror_plan
 from fonoteca.workflows.census import party_of, take_census
 from fonoteca.workflows.mirror import Mirror
-from fonoteca.workflows.mirror_budget import budget_of
+from fonoteca.workflows.mirror_budget import budget_of, selected_bytes_of
 from fonoteca.workflows.roster_files import rosters_of
 
 CATALOGUE = "catalogue.sqlite3"
@@ -107,22 +107,30 @@ def _plan_source(
 ) -> tuple[SourcePlan, Choice]:
     torrents = [one for one in mirror.ledger.torrents(source=source.source) if not _is_given_up(one)]
     shares = count_source(mirror, source, filter_of(wanted))
-    facts = [facts_of(one, shares, is_filtered=not filter_of(wanted).is_empty) for one in torrents]
-    held = {one.infohash for one in torrents if one.state in CHOSEN}
-    made = choose(facts, budget, held, roster, party, census, now, copies=wanted.copies)
+    parts = {one.infohash: selected_bytes_of(mirror, one) for one in torrents if one.state in CHOSEN and one.selection is not None}
+    facts = [
+        facts_of(one, shares, is_filtered=not filter_of(wanted).is_empty, part=min(one.bytes, parts.get(one.infohash, 0)))
+        for one in torrents
+    ]
+    held = {one.infohash for one in torrents if one.state in CHOSEN and one.selection is None}
+    asked_for = sum(parts.values())
+    made = choose(facts, max(0, budget - asked_for), held, roster, party, census, now, copies=wanted.copies)
     chosen = {*made.keep, *made.fetch}
     plays = sum(one.plays for one in facts if one.infohash in chosen)
     is_on_roster = roster is not None and roster.find(party.key) is not None
     return SourcePlan(
-        source.source, is_on_roster, shares is not None, budget, made.chosen_bytes, made.wanted_copies, plays, made.lines
+        source.source, is_on_roster, shares is not None, budget, made.chosen_bytes + asked_for, made.wanted_copies, plays, made.lines
     ), made
 
 
-def facts_of(torrent: MirrorTorrent, shares: Mapping[str, ContainerShare] | None, *, is_filtered: bool) -> ContainerFacts:
-    """What is known of one torrent. Filters leave out containers of which the catalogue knows tracks and none of them pass."""
+def facts_of(torrent: MirrorTorrent, shares: Mapping[str, ContainerShare] | None, *, is_filtered: bool, part: int = 0) -> ContainerFacts:
+    """What is known of one torrent. Filters leave out containers of which the catalogue knows tracks and none of them pass.
+
+    `part` bytes of it were asked for by name and stay whatever is chosen: the rest is what there must be room for.
+    """
     share = (shares or {}).get(torrent.container)
     return ContainerFacts(
-        name=torrent.container, infohash=torrent.infohash, is_metadata=torrent.is_metadata, bytes=torrent.bytes,
+        name=torrent.container, infohash=torrent.infohash, is_metadata=torrent.is_metadata, bytes=torrent.bytes - part,
         plays=share.plays if share and not torrent.is_metadata else 0.0,
         matches=not is_filtered or share is None or share.matching > 0, is_obsolete=torrent.is_obsolete,
     )  # fmt: skip
@@ -160,7 +168,7 @@ def _divide(mirror: Mirror, sources: Sequence[MirrorSource], whole: int, pledges
     """A budget for each source: first for what is held, then up to the pledges, then for all there is."""
     shares = dict.fromkeys((one.source for one in sources), 0)
     torrents = {name: mirror.ledger.torrents(source=name) for name in shares}
-    held = {name: sum(one.bytes for one in found if one.state in CHOSEN) for name, found in torrents.items()}
+    held = {name: sum(selected_bytes_of(mirror, one) for one in found if one.state in CHOSEN) for name, found in torrents.items()}
     sizes = {name: sum(one.bytes for one in found) for name, found in torrents.items()}
     for limits in (held, pledges, sizes):
         for name in shares:

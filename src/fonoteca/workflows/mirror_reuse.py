@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -14,6 +13,7 @@ from fonoteca.ground.downloads import is_web_address
 from fonoteca.ground.files import FICLONE
 from fonoteca.integrity.mirror_ledger_rows import MirrorFile
 from fonoteca.workflows.mirror import Mirror
+from fonoteca.workflows.mirror_aside import is_out_of_room
 from fonoteca.workflows.mirror_torrents import Chosen
 
 _BLOCK_BYTES = 1 << 20
@@ -53,7 +53,8 @@ class Reuse:
                     return None
                 mtime_ns = os.fstat(writer.fileno()).st_mtime_ns
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            self._staged.unlink(missing_ok=True)
+            if is_out_of_room(error):
                 raise
             return None
         target.parent.mkdir(parents=True, exist_ok=True)

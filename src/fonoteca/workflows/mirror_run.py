@@ -6,25 +6,26 @@ says what is held, and it says so after the bytes were read, found good and brou
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
+import apsw
 import msgspec
 
-from fonoteca.ground.errors import FonotecaError, SignatureError
+from fonoteca.ground.errors import FonotecaError
 from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.progress import Progress
 from fonoteca.integrity.mirror_ledger_rows import MirrorTorrent
-from fonoteca.torrents.clients import TorrentClient, TorrentState
+from fonoteca.torrents.clients import TorrentClient
 from fonoteca.workflows.mirror import Mirror
-from fonoteca.workflows.mirror_admission import STEP_S, Admitted, admit
-from fonoteca.workflows.mirror_choice import choose_again
+from fonoteca.workflows.mirror_admission import Admitted, OpenTorrents, admit
+from fonoteca.workflows.mirror_aside import Aside, Room, Steps, Tasks, is_out_of_room
+from fonoteca.workflows.mirror_budget import held_bytes_of
 from fonoteca.workflows.mirror_client import may_fetch_now
-from fonoteca.workflows.mirror_drop import carry_out_drop
+from fonoteca.workflows.mirror_drop import carry_out_drop, forget_marked_sources
 from fonoteca.workflows.mirror_heed import Heed
-from fonoteca.workflows.mirror_sources import Followed, follow_source
+from fonoteca.workflows.mirror_round import Round
+from fonoteca.workflows.mirror_sources import Followed
 from fonoteca.workflows.mirror_watch import Watch
 
 HEED_S = 2.0
@@ -32,8 +33,11 @@ HEED_S = 2.0
 
 METADATA_PATIENCE_S = 30.0
 
-HEARING_S = 3.0
-"""So long a choice waits for what other mirrors and trackers say; where they take longer it is made again."""
+MOST_ADMITTED = 2
+"""Torrents that are brought into the client at the same time, of those that are held and of those that are not."""
+
+ANNOUNCING_S = 600.0
+"""What is held is announced no oftener, but for the end of a run: that reads the whole ledger."""
 
 
 class RunReport(msgspec.Struct, kw_only=True):
@@ -54,7 +58,7 @@ class RunReport(msgspec.Struct, kw_only=True):
 
 
 class MirrorRun:
-    """The loop. `announce` is called after files were proved, when it is due; `hear` asks others what they hold, in a thread."""
+    """The loop. In threads of their own: `announce` is called after files were proved, when it is due, and `hear` asks others."""
 
     def __init__(
         self,
@@ -68,35 +72,54 @@ class MirrorRun:
         self.mirror, self.client, self.progress = mirror, client, progress
         self.report = RunReport()
         self.admitted: dict[str, Admitted] = {}
-        self.tasks: deque[Iterator[None]] = deque()
-        self.watch = Watch(mirror, client, progress, self.admitted, self.tasks, self.find)
-        self.heed = Heed(mirror, client, self.admitted)
-        self._patience_s, self._announce = patience_s, announce
+        self.tasks = Tasks(self._set_aside)
+        opened = OpenTorrents(mirror)
+        self.watch = Watch(mirror, client, progress, self.admitted, self.tasks, self.find, opened, self._no_room)
+        self.heed = Heed(mirror, client, self.admitted, opened)
+        self._patience_s = patience_s
+        self._announcing = Aside(announce or (lambda: None))
+        self._announced_at = -ANNOUNCING_S
+        self._has_news = False
         self._refused: set[str] = set()
-        self._admitting: set[str] = set()
+        self._admitting: dict[str, bool] = {}  # whether it is held
+        self._room = Room(mirror.path)
         self._moved_at = time.monotonic()
         self._is_paused = False
+        self._paused: set[str] = set()
+        self._asked_at = self._moved_at
         self.hear: Callable[[], None] = lambda: None
-        self._hearing: threading.Thread | None = None
+        self._round: Round | None = None
+        self._rows_at: tuple[int, int] | None = None
+        self._known_rows: list[MirrorTorrent] = []
 
     def go(self, *, once: bool = False) -> RunReport:
         """Run until stopped, or with `once` until nothing more can be fetched."""
         follow_at = heed_at = 0.0
         while True:
             now = time.monotonic()
-            if now >= follow_at:
-                self._follow()
+            if now >= follow_at and self._round is None:
+                self._begin_round()
                 follow_at = now + self.mirror.settings.follow_minutes * 60
-            if now >= heed_at:
-                self._heed()
-                heed_at = now + HEED_S
-            self._admit_some()
-            if self.watch.look() or self._work():
+            moved = False
+            try:
+                self._listen()
+                if now >= heed_at:
+                    self._heed()
+                    heed_at = now + HEED_S
+                self._admit_some()
+                moved = self.watch.look()
+            except (OSError, FonotecaError, apsw.FullError) as error:
+                if not is_out_of_room(error):
+                    raise
+                self._no_room()
+            if self._work() or moved:
                 self._moved_at = time.monotonic()
             elif once and self._is_over():
                 break
             else:
                 time.sleep(0.1)
+        self._announcing.wait()
+        self._tell_others(is_last=True)
         return self._finish()
 
     def find(self, finding: Finding) -> None:
@@ -104,118 +127,167 @@ class MirrorRun:
         if finding not in self.report.findings:
             self.report.findings.append(finding)
             self.progress.note(f"{finding.code}: {finding.path}: {finding.fact}")
+        try:
             with self.mirror.ledger.transaction():
                 self.mirror.ledger.put_finding("run", finding, self.mirror.now())
+        except apsw.FullError:
+            self._room.fill()
 
-    def _follow(self) -> None:
-        """Ask every source for a newer release; one that cannot be had, or may not be trusted, leaves what is held as it is."""
+    # ---- what others say and do
+
+    def _begin_round(self) -> None:
         with self.mirror.ledger.transaction():
             self.mirror.ledger.drop_findings("run")
-        for source in self.mirror.ledger.sources():
-            try:
-                followed = follow_source(self.mirror, source.source, self.progress)
-            except FonotecaError as error:
-                code = "bad-signature" if isinstance(error, SignatureError) else "not-followed"
-                self.find(Finding(code, source.location, error.message))
+        self._round = Round(self.mirror.path, self.progress, self.hear)
+
+    def _listen(self) -> None:
+        """What the round brought so far; when it is over, what was refused gets another try."""
+        if self._round is None:
+            return
+        is_over = self._round.is_over
+        if self._round.is_choosing:
+            self._asked_at = time.monotonic()
+        while not self._round.told.empty():
+            told = self._round.told.get()
+            if isinstance(told, Finding):
+                self.find(told)
                 continue
-            self.report.followed.append(followed)
-            self.report.findings += followed.findings
-        if self._hearing is None:
-            self._hearing = threading.Thread(target=self.hear, name="hear", daemon=True)
-            self._hearing.start()
-        self._hearing.join(HEARING_S)
-        choose_again(self.mirror)
-        self._refused.clear()
+            self.report.followed.append(told)
+            self.report.findings += told.findings
+        if is_over:
+            self._round = None
+            for infohash in self._refused:
+                self._let_go(infohash)
+            self._refused.clear()
+
+    def _let_go(self, infohash: str) -> None:
+        """It is not worked on any more; the client keeps what it has."""
+        self.tasks.close(infohash)
+        self._admitting.pop(infohash, None)
+        self.admitted.pop(infohash, None)
 
     def _heed(self) -> None:
-        self.heed.look()
-        if self._hearing is not None and not self._hearing.is_alive():
-            self._hearing = None
-            choose_again(self.mirror)
         for torrent in self.mirror.ledger.torrents(states=("dropping",)):
-            self._admitting.discard(torrent.infohash)
-            self.admitted.pop(torrent.infohash, None)
+            self._let_go(torrent.infohash)
             self.client.remove(torrent.infohash)
             carry_out_drop(self.mirror, torrent)
             self.report.dropped.append(torrent.container)
-        is_open = may_fetch_now(self.mirror)
-        if self._is_paused == is_open:
-            self._is_paused = not is_open
-            for infohash, work in self.admitted.items():
-                if work.absent:
-                    (self.client.resume if is_open else self.client.pause)(infohash)
+        forget_marked_sources(self.mirror)
+        self.heed.look()
+        if self._room.look():
+            for infohash in [infohash for infohash, work in self.admitted.items() if work.absent] + list(self._refused):
+                self._let_go(infohash)
+            self._refused.clear()
+        self._pause(is_paused=self._room.is_full or not may_fetch_now(self.mirror))
+
+    def _pause(self, *, is_paused: bool) -> None:
+        if self._is_paused == is_paused:
+            return
+        self._is_paused = is_paused
+        if is_paused:
+            self._pause_each(infohash for infohash, work in self.admitted.items() if work.absent)
+            return
+        for infohash in self._paused:
+            if self.client.state(infohash) is not None:
+                self.client.resume(infohash)
+        self._paused.clear()
+
+    def _pause_each(self, infohashes: Iterable[str]) -> None:
+        for infohash in infohashes:
+            self.client.pause(infohash)
+            self._paused.add(infohash)
+
+    def _no_room(self) -> None:
+        """The disk is full: nothing more is fetched until there is room; what is held is served on."""
+        self._room.fill()
+        (self.mirror.staging / "run" / "copy").unlink(missing_ok=True)
+        fact = "there is no room on its disk: nothing more is fetched, what is held is served on"
+        self.find(Finding("not-fetched", str(self.mirror.path), fact))
+        self._pause(is_paused=True)
 
     # ---- torrents into the client
 
     def _admit_some(self) -> None:
-        rows = [row for row in self._rows() if row.infohash not in self._refused and row.infohash not in self._admitting]
-        metadata_first = any(row.is_metadata and row.state != "held" for row in self._rows()) and not self._is_metadata_stuck()
+        rows = self._rows()
+        is_metadata_first = any(row.is_metadata and row.state != "held" for row in rows) and not self._is_metadata_stuck()
         for row in rows:
-            known = self.admitted.get(row.infohash)
-            if known is not None and row.state != "wanted":
+            if row.infohash in self._refused or row.infohash in self._admitting:
                 continue
-            if row.state == "held" or row.is_metadata or not metadata_first:
-                self._admitting.add(row.infohash)
-                self.tasks.append(self._admission(row))
+            if row.infohash in self.admitted and row.state != "wanted":
+                continue
+            is_held = row.state == "held"
+            if (is_held or row.is_metadata or not is_metadata_first) and list(self._admitting.values()).count(is_held) < MOST_ADMITTED:
+                self._admitting[row.infohash] = is_held
+                self.tasks.add(row.infohash, self._admission(row))
 
     def _rows(self) -> list[MirrorTorrent]:
-        return self.mirror.ledger.torrents(states=("wanted", "fetching", "held"))
+        """What is chosen, read anew where this or another process wrote since."""
+        connection = self.mirror.ledger.connection
+        stands_at = (connection.pragma("data_version"), connection.total_changes())
+        if stands_at != self._rows_at:
+            self._known_rows = self.mirror.ledger.torrents(states=("wanted", "fetching", "held"))
+            self._rows_at = stands_at
+        return self._known_rows
 
     def _is_metadata_stuck(self) -> bool:
         return time.monotonic() - self._moved_at > min(METADATA_PATIENCE_S, self._patience_s / 3)
 
-    def _admission(self, row: MirrorTorrent) -> Iterator[None]:
-        try:
-            for step in admit(self.mirror, row, self.client):
-                if step is not None:
-                    self.admitted[row.infohash] = step
-                    self.watch.finish_if_whole(step)
-                    if self._is_paused and step.absent:
-                        self.client.pause(row.infohash)
-                yield
-        except FonotecaError as error:
-            self._refused.add(row.infohash)
-            self.find(Finding("bad-torrent", str(self.mirror.torrent_file(row)), error.message, None, row.container))
-        finally:
-            self._admitting.discard(row.infohash)
+    def _admission(self, row: MirrorTorrent) -> Steps:
+        for step in admit(self.mirror, row, self.client, self._room, self._no_room):
+            if step is not None:
+                self.admitted[row.infohash] = step
+                self.watch.finish_if_whole(step)
+                if self._is_paused and step.absent:
+                    self._pause_each([row.infohash])
+            yield
+        self._admitting.pop(row.infohash, None)
+
+    def _set_aside(self, infohash: str, error: Exception) -> None:
+        """One torrent that cannot be used waits for the next round; the others go on."""
+        self._admitting.pop(infohash, None)
+        self._refused.add(infohash)
+        if is_out_of_room(error):
+            self._no_room()
+            return
+        row = self.mirror.ledger.torrent(infohash)
+        if row is not None:
+            fact = error.message if isinstance(error, FonotecaError) else f"it cannot be used: {type(error).__name__}: {error}"
+            self.find(Finding("bad-torrent", str(self.mirror.torrent_file(row)), fact, None, row.container))
 
     def _work(self) -> bool:
         """Some steps of what is to be done here; whether there was any."""
-        since = time.monotonic()
-        did = False
-        while self.tasks and time.monotonic() - since < STEP_S:
-            task = self.tasks.popleft()
-            did = True
-            try:
-                next(task)
-            except StopIteration:
-                continue
-            self.tasks.append(task)
-        if did and not self.tasks and self._announce is not None:
-            self._announce()
+        did = self.tasks.work()
+        self._has_news = self._has_news or did
+        if not self.tasks:
+            self._tell_others()
         return did
+
+    def _tell_others(self, *, is_last: bool = False) -> None:
+        """Announce what is held, where something changed."""
+        if not self._has_news or self._announcing.is_busy or not (is_last or time.monotonic() - self._announced_at >= ANNOUNCING_S):
+            return
+        self._has_news = False
+        self._announcing.start()
+        if is_last:
+            self._announcing.wait()
+        self._announced_at = time.monotonic()
 
     # ---- the end
 
     def _is_over(self) -> bool:
         """Nothing is left to do, or nothing has come for so long that it will not come now."""
-        if self.tasks:
+        if self.tasks or (self._round is not None and (self._round.is_choosing or not self._round.told.empty())):
             return False
         waiting = [row for row in self._rows() if row.state != "held" and row.infohash not in self._refused]
-        return not waiting or time.monotonic() - self._moved_at > self._patience_s
+        return not waiting or time.monotonic() - max(self._moved_at, self._asked_at) > self._patience_s
 
     def _finish(self) -> RunReport:
         rows = self._rows()
-        held = [row for row in rows if row.state == "held"]
-        self.report.held, self.report.held_bytes = len(held), sum(row.bytes for row in held)
+        self.report.held = sum(row.state == "held" for row in rows)
+        self.report.held_bytes = held_bytes_of(self.mirror, [row for row in rows if row.state == "held"])
         waiting = [row for row in rows if row.state != "held"]
         self.report.waiting = [row.container for row in waiting]
         for row in waiting:
             counts = self.mirror.ledger.counts_of_files(row.infohash)
             self.report.waiting_bytes += counts.get("absent", (0, 0))[1] if counts else row.bytes
         return self.report
-
-
-def states_by_infohash(client: TorrentClient) -> dict[str, TorrentState]:
-    """Everything that the client knows now."""
-    return {state.infohash: state for state in client.states()}

@@ -21,7 +21,7 @@ def run_mirror(mirror: Mirror, progress: Progress, *, once: bool = False, patien
     with _held(mirror):
         client = open_mirror_client(mirror)
         try:
-            run = MirrorRun(mirror, client, progress, patience_s=patience_s, announce=lambda: _announce(mirror, progress))
+            run = MirrorRun(mirror, client, progress, patience_s=patience_s, announce=lambda: _announce(mirror.path, progress))
             run.hear = lambda: _hear(mirror.path, progress)
             return run.go(once=once)
         finally:
@@ -40,9 +40,11 @@ def _held(mirror: Mirror) -> Iterator[None]:
         yield
 
 
-def _announce(mirror: Mirror, progress: Progress) -> None:
+def _announce(path: Path, progress: Progress) -> None:
+    """Through a connection of its own, since it reads every file that the ledger knows."""
     try:
-        announce_if_due(mirror, mirror.now())
+        with open_mirror(path) as mirror:
+            announce_if_due(mirror, mirror.now())
     except FonotecaError as error:
         progress.note(f"the announcement could not be made: {error.message}")
 

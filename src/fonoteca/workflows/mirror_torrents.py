@@ -187,5 +187,9 @@ def _set(flags: list[bool], begin: int, end: int, length: int) -> None:
 
 def pieces_of_files(chosen: Chosen, files: Iterable[MirrorFile]) -> set[int]:
     """Every piece that holds a byte of one of these files."""
-    length = chosen.info.piece_length
+    return pieces_between(chosen.info.piece_length, files)
+
+
+def pieces_between(length: int, files: Iterable[MirrorFile]) -> set[int]:
+    """As `pieces_of_files`, in pieces of so many bytes."""
     return {index for file in files if file.size for index in range(file.first_byte // length, -(-(file.first_byte + file.size) // length))}

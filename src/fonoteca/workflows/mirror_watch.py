@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
 
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
@@ -12,11 +13,15 @@ from fonoteca.integrity.mirror_ledger_rows import MirrorFile
 from fonoteca.torrents.clients import TorrentClient, TorrentState
 from fonoteca.torrents.clients.bitfields import unpack_pieces
 from fonoteca.workflows.mirror import Mirror
-from fonoteca.workflows.mirror_admission import STEP_S, Admitted, HeldBatch
+from fonoteca.workflows.mirror_admission import Admitted, HeldBatch, OpenTorrents
+from fonoteca.workflows.mirror_aside import STEP_S, Steps, Tasks
 from fonoteca.workflows.mirror_proofs import FileProof, bad_pieces, make_empty_file, prove_file
-from fonoteca.workflows.mirror_torrents import pieces_of_files
+from fonoteca.workflows.mirror_torrents import Chosen
 
 MOST_RECHECKS = 3
+
+LOOKING_SHARE = 20
+"""After a look at what came of a torrent, so many times as long passes before the next: many files take long to look through."""
 
 
 class Watch:
@@ -28,11 +33,14 @@ class Watch:
         client: TorrentClient,
         progress: Progress,
         admitted: MutableMapping[str, Admitted],
-        tasks: deque[Iterator[None]],
+        tasks: Tasks,
         find: Callable[[Finding], None],
+        opened: OpenTorrents,
+        no_room: Callable[[], None],
     ) -> None:
         self._mirror, self._client, self._progress = mirror, client, progress
         self._admitted, self._tasks, self._find = admitted, tasks, find
+        self._opened, self._no_room = opened, no_room
 
     def look(self) -> bool:
         """Begin to prove what has come; whether any byte has come since the last look."""
@@ -48,10 +56,14 @@ class Watch:
         return moved
 
     def _look_at(self, work: Admitted, state: TorrentState) -> bool:
-        infohash, container = work.chosen.row.infohash, work.chosen.row.container
+        infohash, container = work.infohash, work.container
         if state.phase == "failed":
-            self._find(Finding("not-fetched", str(work.chosen.folder / container), f"the client says: {state.error}", None, container))
+            self._find(Finding("not-fetched", str(work.folder / container), f"the client says: {state.error}", None, container))
+            if os.strerror(errno.ENOSPC).lower() in state.error.lower():
+                self._no_room()
             return False
+        if time.monotonic() < work.look_at:
+            return state.have_bytes != work.have_bytes
         is_whole = state.phase == "seeding"
         moved = state.have_bytes != work.have_bytes or state.phase == "checking"
         if state.phase == "checking" or (not moved and not is_whole):
@@ -59,26 +71,42 @@ class Watch:
         if state.have_bytes > work.have_bytes >= 0:
             self._progress.advance(state.have_bytes - work.have_bytes)
         work.have_bytes = state.have_bytes
-        has = unpack_pieces(self._client.pieces(infohash), work.chosen.pieces.count)
-        ready = list(_complete_files(work, has))
+        since = time.monotonic()
+        has = unpack_pieces(self._client.pieces(infohash), work.piece_count)
+        ready = self._complete_files(work, has)
+        work.look_at = time.monotonic() + LOOKING_SHARE * (time.monotonic() - since)
         if is_whole and not ready and time.monotonic() - work.chosen_at > 10:  # it was told to fetch less than the ledger wants
             work.chosen_at = time.monotonic()
-            self._client.choose(infohash, work.chosen.row.selection)
+            self._client.choose(infohash, work.selection)
         if ready:
             work.is_proving = True
-            self._tasks.append(self._prove(work, ready, has, is_whole=is_whole))
+            self._tasks.add(infohash, self._prove(work, ready, has, is_whole=is_whole))
         return moved
 
-    def _prove(self, work: Admitted, files: list[MirrorFile], has: list[bool], *, is_whole: bool) -> Iterator[None]:
+    def _complete_files(self, work: Admitted, has: list[bool]) -> list[int]:
+        """Positions of the files of which every piece has come."""
+        statement = "SELECT position, first_byte, size FROM files WHERE infohash = ? AND state = 'absent' ORDER BY position"
+        length = work.piece_length
+        return [
+            position
+            for position, first, size in self._mirror.ledger.rows(statement, work.infohash)
+            if not size or all(has[first // length : -(-(first + size) // length)])
+        ]
+
+    def _prove(self, work: Admitted, positions: list[int], has: list[bool], *, is_whole: bool) -> Steps:
         """Read what is complete. A file whose bytes are still on their way to the disk is looked at again later."""
-        batch = HeldBatch(self._mirror, work.chosen)
+        chosen = self._opened.get(work.infohash)
+        batch = HeldBatch(self._mirror, chosen)
         pieces = {index for index, is_here in enumerate(has) if is_here}
         bad: list[tuple[MirrorFile, FileProof]] = []
         good: set[int] = set()
         since = time.monotonic()
-        for file in files:
-            make_empty_file(work.chosen.folder, file)
-            proof = prove_file(work.chosen, file, pieces)
+        for position in positions:
+            file = self._mirror.ledger.file(work.infohash, position)
+            if file is None or file.state != "absent":
+                continue
+            make_empty_file(work.folder, file)
+            proof = prove_file(chosen, file, pieces)
             if proof.outcome == "good":
                 batch.add(file, proof.mtime_ns)
                 good.add(file.position)
@@ -89,54 +117,45 @@ class Watch:
                 yield
                 since = time.monotonic()
         batch.settle()
-        work.absent = [file for file in work.absent if file.position not in good]
         if not good:
             work.have_bytes = -1 if not is_whole else work.have_bytes  # looked at again
         if bad and is_whole:
-            self._handle_bad(work, bad)
+            self._handle_bad(work, chosen, bad)
+        work.absent = self._mirror.ledger.counts_of_files(work.infohash).get("absent", (0, 0))[0]
         work.is_proving = False
         self.finish_if_whole(work)
 
-    def _handle_bad(self, work: Admitted, bad: list[tuple[MirrorFile, FileProof]]) -> None:
+    def _handle_bad(self, work: Admitted, chosen: Chosen, bad: list[tuple[MirrorFile, FileProof]]) -> None:
         """Never held, so what lies there may be fetched over; where the torrent itself tells other bytes, it is no use."""
-        lies = [(file, proof) for file, proof in bad if proof.outcome == "bad" and file.sha256 and not bad_pieces(work.chosen, file)]
+        lies = [(file, proof) for file, proof in bad if proof.outcome == "bad" and file.sha256 and not bad_pieces(chosen, file)]
         for file, proof in lies:
             fact = f"its pieces are those of the torrent, but {proof.fact}: torrent and SHA256SUMS tell different bytes"
-            self._lose(work, file, Finding("bad-torrent", str(work.chosen.folder / file.path), fact, None, work.chosen.row.container))
+            self._lose(work, file, Finding("bad-torrent", str(work.folder / file.path), fact, None, work.container))
         others = [one for one in bad if one not in lies]
         if not others:
             return
         work.rechecks += 1
         if work.rechecks <= MOST_RECHECKS:
             work.have_bytes = -1
-            self._client.check(work.chosen.row.infohash)
+            self._client.check(work.infohash)
             return
         for file, proof in others:
             fact = f"{proof.fact}, after it was fetched {work.rechecks} times"
-            self._lose(work, file, Finding("changed", str(work.chosen.folder / file.path), fact, None, work.chosen.row.container))
+            self._lose(work, file, Finding("changed", str(work.folder / file.path), fact, None, work.container))
 
     def _lose(self, work: Admitted, file: MirrorFile, finding: Finding) -> None:
         with self._mirror.ledger.transaction():
             self._mirror.ledger.set_condition(file.infohash, file.position, "damaged")
         self._find(finding)
-        self._client.withhold(file.infohash, pieces_of_files(work.chosen, [file]))
+        self._client.withhold(file.infohash, work.pieces_of([file]))
         work.withheld.add(file.position)
-        work.absent = [other for other in work.absent if other.position != file.position]
 
     def finish_if_whole(self, work: Admitted) -> None:
         """A torrent of which every wanted file was proved is held."""
         if work.absent:
             return
-        row = self._mirror.ledger.torrent(work.chosen.row.infohash)
+        row = self._mirror.ledger.torrent(work.infohash)
         if row is not None and row.state == "fetching":
             with self._mirror.ledger.transaction():
                 self._mirror.ledger.set_work(row.infohash, "held", second=self._mirror.now())
             self._progress.note(f"held: {row.container}")
-
-
-def _complete_files(work: Admitted, has: list[bool]) -> Iterator[MirrorFile]:
-    length = work.chosen.info.piece_length
-    for file in work.absent:
-        pieces = range(file.first_byte // length, -(-(file.first_byte + file.size) // length)) if file.size else range(0)
-        if all(has[index] for index in pieces):
-            yield file
