@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+import threading
+import tracemalloc
+from collections.abc import Iterable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from releases_made import DATA, META, PIECE, Release, new_mirror, random_files, run_once
+from hypothesis import given
+from hypothesis import strategies as st
+from releases_made import PIECE, Release, new_mirror, run_once
 
+from fonoteca.cli.run import run as run_command
+from fonoteca.ground import downloads
 from fonoteca.ground.errors import DownloadError, SignatureError, TorrentFormatError, UsageError
 from fonoteca.ground.progress import Silent
-from fonoteca.integrity import create_key
+from fonoteca.integrity import create_key, write_rotation
 from fonoteca.integrity.digests import PieceHasher
-from fonoteca.torrents import TorrentOptions, describe_torrent, make_torrent, read_torrent, read_torrents_json
+from fonoteca.integrity.mirror_ledger_rows import MirrorSource
+from fonoteca.torrents import TorrentOptions, describe_torrent, json_arrays, make_torrent, read_torrent, read_torrents_json
 from fonoteca.torrents.clients.session import prepare_torrent
-from fonoteca.workflows import mirror_sources
+from fonoteca.workflows import mirror_lists, mirror_sources
 from fonoteca.workflows.mirror import Mirror, make_mirror, open_mirror
 from fonoteca.workflows.mirror_drop import drop
+from fonoteca.workflows.mirror_listing import Listing
 from fonoteca.workflows.mirror_sources import add_source, follow_source
 
 
@@ -196,3 +204,137 @@ def test_what_two_sources_had_is_fetched_from_the_other_when_one_is_dropped(
     report = run_once(mirror, 1)
     assert len(mirror.ledger.torrents(source=name)) == 2 and report.held == (2 if is_second_a_release else 0)
     assert not is_second_a_release or second.is_held_at(mirror.held / "second" / "containers")
+
+
+def test_another_place_may_not_show_other_lists_under_a_number_that_was_seen(mirror: Mirror, release: Release, tmp_path: Path) -> None:
+    add_source(mirror, str(release.folder), Silent())
+    liar = Release(tmp_path / "liar", release.key)
+    liar.write("docs/other.txt", b"not what everybody else was shown")
+    liar.publish(serial=1)
+    with pytest.raises(SignatureError, match="other lists"):
+        add_source(mirror, str(liar.folder), Silent())
+    assert [source.location for source in mirror.ledger.sources()] == [str(release.folder)]
+    liar.publish(serial=2)
+    assert add_source(mirror, str(liar.folder), Silent()).source == "test"
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["signed by the key before", "by another key"])
+def test_a_source_that_moved_and_changed_its_key_is_the_same_where_the_key_before_says_so(
+    mirror: Mirror, release: Release, tmp_path: Path, is_known: bool
+) -> None:
+    add_source(mirror, str(release.folder), Silent())
+    moved = Release(tmp_path / "moved", create_key(tmp_path / "new.key"))
+    other = create_key(tmp_path / "other.key")
+    write_rotation(release.key if is_known else other, moved.key.public, first_serial=2, folder=moved.folder)
+    moved.publish(serial=2)
+    add_source(mirror, str(moved.folder), Silent())
+    assert [source.source for source in mirror.ledger.sources()] == (["test"] if is_known else ["test", "test-2"])
+
+
+def test_a_mirror_is_not_made_within_what_is_published(release: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(release.folder.rglob("*"))
+    inside = release.folder / "mm"
+    with pytest.raises(UsageError, match="lies in the release"):
+        make_mirror(inside)
+    assert run_command(["mirror", "add", str(release.folder), "--mirror", str(inside)]) == 2 and "lies in" in capsys.readouterr().err
+    assert sorted(release.folder.rglob("*")) == before
+    early = tmp_path / "early"
+    with open_mirror(new_mirror(early / "mirror")) as mirror:
+        late = Release(early)
+        late.publish()
+        with pytest.raises(UsageError, match="lies in"):
+            add_source(mirror, str(early), Silent())
+
+
+class Drips(BaseHTTPRequestHandler):
+    """SHA256SUMS without end, and a file that comes at three kilobytes a second; all else as in the folder."""
+
+    folder: Path
+
+    def do_GET(self) -> None:
+        path = self.folder / self.path.lstrip("/")
+        if self.path == "/drip":
+            return self.send(b"x" * 300 for _ in iter(lambda: threading.Event().wait(0.1), True))
+        if self.path == "/SHA256SUMS":
+            return self.send(b"x" * 65_536 for _ in iter(int, 1))
+        if path.is_file():
+            return self.send([path.read_bytes()])
+        return self.send_error(404)
+
+    def send(self, blocks: Iterable[bytes]) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            for block in blocks:
+                self.wfile.write(block)
+        except OSError:
+            return
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def drips(release: Release) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Server", (Drips,), {"folder": release.folder}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+def test_a_list_without_end_is_left_before_the_disk_is_full_and_nothing_of_it_stays(
+    mirror: Mirror, drips: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror_lists, "MOST_SUMS_BYTES", 5_000_000)
+    with pytest.raises(DownloadError, match="more than 5000000"):
+        add_source(mirror, drips, Silent())
+    assert sum(path.stat().st_size for path in mirror.staging.rglob("*") if path.is_file()) < 100_000
+
+
+def test_the_list_of_a_known_source_may_only_grow_so_much(
+    mirror: Mirror, release: Release, drips: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_source(mirror, str(release.folder), Silent())
+    release.publish()
+    monkeypatch.setattr(mirror_lists, "FIRST_SUMS_BYTES", 1_000_000)
+    mirror.ledger.put_source(msgspec.structs.replace(mirror.ledger.sources()[0], location=drips))
+    with pytest.raises(DownloadError, match="more than 1000000"):
+        follow_source(mirror, "test", Silent())
+
+
+def test_a_server_that_gives_three_kilobytes_a_second_is_left(drips: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "_PATIENCE_S", 0.5)
+    with pytest.raises(DownloadError, match="a second, fewer than 10000"):
+        downloads.read_url(f"{drips}/drip", 30_000)
+
+
+@pytest.mark.parametrize("entry", [b"1", b"{}", b'{"btih":"x"}', b'{"url":3}', b'"' + b"x" * 600_000 + b'"'])
+def test_a_list_of_junk_is_left_after_a_thousand_entries(mirror: Mirror, stranger: BareList, entry: bytes) -> None:
+    data = b"[" + b",".join([entry] * (5 if len(entry) > 1_000 else 20_000)) + b"]"
+    entries, findings = read_torrents_json(data)
+    source = MirrorSource(source="x", location="x", kind="list")
+    told = [*findings, *Listing.of(entries, source).findings]
+    assert 0 < len(told) <= 1_001 and (len(told) == 1_001) == (len(entry) < 1_000)
+
+
+def test_reading_a_list_of_junk_takes_little_memory() -> None:
+    data = b"[" + b"1," * 500_000 + b"1]"
+    tracemalloc.start()
+    try:
+        read_torrents_json(data)
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.lists(st.recursive(st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+                             lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=5),
+                max_size=6), st.integers(12, 60), st.sampled_from([None, 1]), st.booleans())  # fmt: skip
+def test_an_array_is_read_entry_by_entry_whatever_it_holds(values: list[Any], window: int, indent: int | None, is_ascii: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_arrays, "LONGEST_ENTRY", window)
+        data = json.dumps(values, indent=indent, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
+        try:
+            assert [json.loads(entry) for entry in json_arrays.iterate_array(data)] == values
+        except ValueError:
+            assert any(len(json.dumps(value, indent=indent)) + 1 + 20 * bool(indent) >= window for value in values)

@@ -35,9 +35,9 @@ def add(
     from fonoteca.integrity import read_public_key
     from fonoteca.workflows.mirror import open_mirror
     from fonoteca.workflows.mirror_origin import locate
-    from fonoteca.workflows.mirror_sources import add_source
+    from fonoteca.workflows.mirror_sources import add_source, refuse_inside
 
-    locate(source)  # before a mirror is made for it
+    refuse_inside(mirror if mirror is not None else Path.cwd(), *locate(source))  # before a mirror is made for it
     trusted = read_public_key(key.read_text("utf-8", "replace")) if key else None
     folder, is_new = _find_or_make(mirror, name, budget)
     with open_mirror(folder) as opened:

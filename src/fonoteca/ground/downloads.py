@@ -30,12 +30,16 @@ from fonoteca.ground.errors import DownloadError, NotFoundError, translate_os_er
 
 TIMEOUT_S = 30.0
 BLOCK_BYTES = 256 * 1024
-SLOWEST_BYTES_S = 1_000
+SLOWEST_BYTES_S = 10_000
 """A server that gives less than this over a minute is left."""
 
 _PATIENCE_S = 60.0
 _LONGEST_HEAD_S = 60.0
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+class _PassedLimitError(Exception):
+    """A server gives more than was asked for."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -119,8 +123,11 @@ def join_url(folder: str, path: str) -> str:
 
 def read_url(url: str, limit_bytes: int) -> bytes:
     """What the URL gives, at most `limit_bytes`; NotFoundError where it is not there, DownloadError for all else."""
-    with _opened(url, 0) as answer:
-        return b"".join(_blocks(answer, url, limit_bytes))
+    try:
+        with _opened(url, 0) as answer:
+            return b"".join(_blocks(answer, url, limit_bytes))
+    except _PassedLimitError as error:
+        raise DownloadError(str(error), "Do not trust this server; name another.") from error
 
 
 def download(
@@ -133,12 +140,16 @@ def download(
 ) -> str:
     """Fetch into `target` and give its SHA-256; goes on with what an earlier call that was stopped left there.
 
-    With `sha256` other bytes are a DownloadError and are not kept. The file is on disk when this returns.
+    With `sha256` other bytes are a DownloadError and are not kept, nor is what passes the limit. The file is on disk when this returns.
     """
     have = target.stat().st_size if target.is_file() else 0
-    found = _fetch(url, target, have, limit_bytes, on_bytes)
-    if sha256 is not None and found != sha256 and have:
-        found = _fetch(url, target, 0, limit_bytes, on_bytes)  # what lay here was of another file
+    try:
+        found = _fetch(url, target, have, limit_bytes, on_bytes)
+        if sha256 is not None and found != sha256 and have:
+            found = _fetch(url, target, 0, limit_bytes, on_bytes)  # what lay here was of another file
+    except _PassedLimitError as error:
+        target.unlink(missing_ok=True)
+        raise DownloadError(str(error), "Nothing was kept of it. Do not trust this server; name another.") from error
     if sha256 is not None and found != sha256:
         target.unlink(missing_ok=True)
         raise DownloadError(
@@ -207,20 +218,21 @@ def _blocks(answer: Any, url: str, limit_bytes: int) -> Iterator[bytes]:
     told = answer.headers.get("Content-Length", "")
     length = int(told) if told.isascii() and told.isdigit() else None
     if length is not None and length > limit_bytes:
-        raise DownloadError(
-            f"{url} would give {length} bytes, more than {limit_bytes}", "Nothing was kept of it; ask whoever runs the server."
-        )
+        raise _PassedLimitError(f"{url} would give {length} bytes, more than {limit_bytes}")
     total = since = 0
     began = time.monotonic()
     while block := answer.read1(BLOCK_BYTES):
         total += len(block)
         since += len(block)
         if total > limit_bytes:
-            raise DownloadError(f"{url} gives more than {limit_bytes} bytes", "Do not trust this server; name another.")
+            raise _PassedLimitError(f"{url} gives more than {limit_bytes} bytes")
         yield block
         if (passed := time.monotonic() - began) > _PATIENCE_S:
             if since < SLOWEST_BYTES_S * passed:
-                raise DownloadError(f"{url} gives {since / passed:.0f} bytes a second", "Try again later: it goes on where it stopped.")
+                raise DownloadError(
+                    f"{url} gives {since / passed:.0f} bytes a second, fewer than {SLOWEST_BYTES_S}",
+                    "Try again later: it goes on where it stopped.",
+                )
             since, began = 0, time.monotonic()
     if length is not None and total < length:
         raise DownloadError(f"{url} ended after {total} of {length} bytes", "Try again: it goes on where it stopped.")

@@ -11,7 +11,11 @@ import shortuuid
 
 from fonoteca.ground.errors import TorrentFormatError
 from fonoteca.ground.findings import Finding
+from fonoteca.torrents.json_arrays import iterate_array
 from fonoteca.torrents.metainfo import TorrentOptions, magnet_link
+
+MOST_ENTRIES = 1_000_000
+MOST_BAD_ENTRIES = 1_000
 
 
 class TorrentEntry(msgspec.Struct, frozen=True):
@@ -81,23 +85,28 @@ def write_torrents_json(entries: Iterable[TorrentEntry]) -> bytes:
 
 def read_torrents_json(data: bytes, path: str = "torrents.json") -> tuple[list[TorrentEntry], list[Finding]]:
     """Entries as other archives write them too: unknown fields are passed over, missing and null ones take their neutral value,
-    numbers may be text. An entry that cannot be used is a finding; TorrentFormatError where there is no array at all.
+    numbers may be text. An entry that cannot be used is a finding, and after too many of them, or of entries, nothing more is read;
+    TorrentFormatError where there is no array at all.
     """
-    try:
-        raw_entries = msgspec.json.decode(data, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TorrentFormatError(f"{path} is no JSON array: {error}", "Fetch it again.") from error
     entries: list[TorrentEntry] = []
     findings: list[Finding] = []
-    for number, raw in enumerate(raw_entries):
-        try:
-            entries.append(_read_entry(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            findings.append(Finding("bad-list", path, f"entry {number}: {error}"))
+    try:
+        for number, raw in enumerate(iterate_array(data)):
+            if number >= MOST_ENTRIES or len(findings) >= MOST_BAD_ENTRIES:
+                findings.append(
+                    Finding("bad-list", path, f"entry {number}: too many before it, {len(findings)} of them bad: the rest is left")
+                )
+                break
+            try:
+                entries.append(_read_entry(raw))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                findings.append(Finding("bad-list", path, f"entry {number}: {error}"))
+    except (ValueError, RecursionError) as error:
+        raise TorrentFormatError(f"{path} is no JSON array: {error}", "Fetch it again.") from error
     return entries, findings
 
 
-def _read_entry(raw: msgspec.Raw) -> TorrentEntry:
+def _read_entry(raw: bytes) -> TorrentEntry:
     fields = msgspec.json.decode(raw, type=dict[str, object])
     given = {name: value for name, value in fields.items() if value is not None}
     return msgspec.convert(given, TorrentEntry, strict=False)

@@ -20,6 +20,7 @@ from fonoteca.integrity.mirror_ledger_rows import MirrorFile, MirrorSource, Mirr
 from fonoteca.workflows.archive import Archive
 
 LEDGER = "ledger.sqlite3"
+RELEASE_MARKS = ("SHA256SUMS", "release.json")
 FOLDERS = ("held", "staging", "signing", "obsolete")
 
 __all__ = ["Mirror", "find_mirror", "make_mirror", "open_mirror"]
@@ -101,6 +102,9 @@ def _check_new(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file", "Name a folder that is new or empty.")
     own = (*FOLDERS, LEDGER, MIRROR_FILE)
+    outer = next((folder for folder in path.resolve().parents if all((folder / name).is_file() for name in RELEASE_MARKS)), None)
+    if outer is not None:
+        raise UsageError(f"{path} lies in the release {outer}", "Name a folder outside of it with --mirror.")
     others = sorted(name for name in os.listdir(path) if not name.startswith(own)) if path.is_dir() else []
     if others:
         raise UsageError(f"{path} is not empty: it holds {others[0]!r}", "Name a folder that is new or empty with --mirror.")

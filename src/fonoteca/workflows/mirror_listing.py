@@ -12,6 +12,8 @@ from fonoteca.integrity.mirror_ledger_rows import MirrorSource, MirrorTorrent
 from fonoteca.torrents import MOST_BYTES, TorrentEntry
 from fonoteca.workflows.mirror import Mirror
 
+MOST_BAD_ENTRIES = 1_000
+
 _INFOHASH = re.compile(r"[0-9a-f]{40}")
 _PLAIN_NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,240}")
 
@@ -43,7 +45,10 @@ class Listing(msgspec.Struct, frozen=True):
         findings: list[Finding] = []
         listed = list(entries)
         names = {entry.display_name for entry in listed if not entry.obsolete}
-        for entry in listed:
+        for number, entry in enumerate(listed):
+            if len(findings) >= MOST_BAD_ENTRIES:
+                findings.append(Finding("bad-list", source.location, f"{len(findings)} of {number} entries are bad: the rest is left"))
+                break
             if entry.obsolete:
                 obsolete.add(entry.btih.lower())
             elif (fact := _refuse(entry, source, current)) is not None:

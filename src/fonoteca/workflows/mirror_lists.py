@@ -30,6 +30,11 @@ MOST_LISTS = 1_000_000
 """Files outside containers/: three of each of 60,000 containers would be fewer."""
 
 SPARE_BYTES = 64 * MIB
+MOST_SUMS_BYTES = 32 * GIB
+"""Lines of 200 million files."""
+
+FIRST_SUMS_BYTES = GIB
+"""However small the list of the release before was."""
 
 
 class ReleaseTold(msgspec.Struct, frozen=True):
@@ -59,8 +64,9 @@ GetCatalogue = Callable[["ListFetcher", Path, dict[str, str]], bool]
 class ListFetcher:
     """Fetches the lists of one release into `top`/DIGEST, where a stopped run goes on; DIGEST changes with the signed list."""
 
-    def __init__(self, origin: Origin, top: Path, progress: Progress) -> None:
+    def __init__(self, origin: Origin, top: Path, progress: Progress, *, known_sums_bytes: int = 0) -> None:
         self.origin, self.top, self.progress = origin, top, progress
+        self._known_sums_bytes = known_sums_bytes  # of the SHA256SUMS before, 0 where there was none
         self.fetched_bytes = 0
         self.told: ReleaseTold | None = None  # once its signature is proved
 
@@ -97,7 +103,7 @@ class ListFetcher:
         for name in (*SIGNATURES, "minisign.pub"):
             self.get(folder, name, SIGNATURE_LIMIT)
         self.get(folder, "release.json", SMALL_LIMIT)
-        self.get(folder, "SHA256SUMS", self.room())
+        self.get(folder, "SHA256SUMS", self._room_of_sums(folder))
         key = trusted or read_public_key((folder / "minisign.pub").read_text("utf-8", "replace"))
         if trusted is not None:
             self._get_rotations(folder)
@@ -123,7 +129,7 @@ class ListFetcher:
         self.progress.start("fetching lists", None, "bytes")
         for path, sha256 in sorted(wanted.items(), key=lambda one: one[0] == CATALOGUE):
             if path != CATALOGUE or not get_catalogue(self, folder, listed):
-                self.get(folder, path, self.room() if path == CATALOGUE else _limit_of(path), sha256)
+                self.get(folder, path, self.room(folder / path) if path == CATALOGUE else _limit_of(path), sha256)
         self.progress.finish()
 
     def get(self, folder: Path, path: str, limit_bytes: int, sha256: str | None = None) -> Path:
@@ -133,7 +139,7 @@ class ListFetcher:
             return target
         with translate_os_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(target.name[:200] + ".partial")
+            partial = _partial_of(target)
             self.origin.fetch(path, partial, limit_bytes, sha256, self._count)
             os.replace(partial, target)
         return target
@@ -142,9 +148,20 @@ class ListFetcher:
         self.fetched_bytes += amount
         self.progress.advance(amount)
 
-    def room(self) -> int:
-        """Bytes that a list of unknown size may take: no more than leaves the disk some."""
-        return max(0, shutil.disk_usage(self.top).free - SPARE_BYTES)
+    def room(self, target: Path) -> int:
+        """Bytes that a list of unknown size may take: no more than leaves the disk some. What came of it before stands there already."""
+        partial = _partial_of(target)
+        have = partial.stat().st_size if partial.is_file() else 0
+        return max(0, shutil.disk_usage(self.top).free + have - SPARE_BYTES)
+
+    def _room_of_sums(self, folder: Path) -> int:
+        """SHA256SUMS is fetched before anybody has signed for it, so that it may not take what it likes."""
+        grown = max(FIRST_SUMS_BYTES, 4 * self._known_sums_bytes) if self._known_sums_bytes else MOST_SUMS_BYTES
+        return min(self.room(folder / "SHA256SUMS") // 2, grown, MOST_SUMS_BYTES)
+
+
+def _partial_of(target: Path) -> Path:
+    return target.with_name(target.name[:200] + ".partial")
 
 
 def _limit_of(path: str) -> int:

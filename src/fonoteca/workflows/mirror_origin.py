@@ -46,7 +46,7 @@ class FolderOrigin:
         """As Origin.fetch."""
         digest = hashlib.sha256()
         with _open_file(self._top, path, limit_bytes) as reader, translate_os_errors(target), open(target, "wb") as writer:
-            while block := reader.read(BLOCK_BYTES):
+            while block := reader.read(min(BLOCK_BYTES, limit_bytes - writer.tell())):  # it may grow meanwhile
                 digest.update(block)
                 writer.write(block)
                 if on_bytes is not None:

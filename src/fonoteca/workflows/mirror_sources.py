@@ -26,7 +26,7 @@ from fonoteca.ground.errors import (
 from fonoteca.ground.files import sync_folder, write_atomically
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
-from fonoteca.integrity import PublicKey, read_public_key
+from fonoteca.integrity import PublicKey, follow_rotations, read_public_key
 from fonoteca.integrity.mirror_ledger_rows import MirrorList, MirrorSource
 from fonoteca.torrents import read_torrents_json
 from fonoteca.workflows.mirror import Mirror
@@ -59,6 +59,7 @@ class Followed(msgspec.Struct, kw_only=True):
 def add_source(mirror: Mirror, told: str, progress: Progress, *, key: PublicKey | None = None, in_place: bool = False) -> Followed:
     """Take a source into the mirror: its lists are fetched and proved, nothing else. The same source again only follows it."""
     kind, location = locate(told)
+    refuse_inside(mirror.path, kind, location)
     if kind == "list" and (key is not None or in_place):
         raise UsageError(f"{location} is a list alone: it is neither signed nor a release", "Give the release itself, or leave --key out.")
     if in_place and is_web_address(location):
@@ -81,6 +82,12 @@ def follow_source(mirror: Mirror, name: str, progress: Progress) -> Followed:
         return _follow(mirror, source, progress, None)
 
 
+def refuse_inside(mirror: Path, kind: str, location: str) -> None:
+    """UsageError where a mirror would lie in the release that it is to be a mirror of: what is published is never written to."""
+    if kind == "release" and not is_web_address(location) and mirror.resolve().is_relative_to(Path(location).resolve()):
+        raise UsageError(f"the mirror {mirror} lies in {location}, the release that it would take from", "Name a folder outside of it.")
+
+
 def _refuse_own_folder(mirror: Mirror, location: str) -> None:
     if not is_web_address(location) and Path(location).resolve().is_relative_to(mirror.path.resolve()):
         raise UsageError(f"{location} lies in the mirror itself", "Name what it is to be a mirror of.")
@@ -92,7 +99,9 @@ def _follow(mirror: Mirror, source: MirrorSource, progress: Progress, key: Publi
     trusted = key or (read_public_key(source.key) if source.key else None)
     if source.source and key is None and (stands := _standing(mirror, source)) is not None:
         return stands
-    fetcher = ListFetcher(open_origin(source.location), mirror.staging / "lists" / "release", progress)
+    sums = mirror.release_of(source) / "SHA256SUMS"
+    known_bytes = sums.stat().st_size if source.source and sums.is_file() else 0
+    fetcher = ListFetcher(open_origin(source.location), mirror.staging / "lists" / "release", progress, known_sums_bytes=known_bytes)
     release = _stage(mirror, source, fetcher, trusted)
     report = Followed(source=source.source, location=source.location, serial=release.told.serial, is_new=True)
     report.fetched, report.fingerprint = fetcher.fetched_bytes, release.key.fingerprint
@@ -200,16 +209,9 @@ def _digest_of(path: Path) -> str | None:
 def _name(mirror: Mirror, source: MirrorSource, release: StagedRelease, report: Followed) -> MirrorSource:
     """The source with its key and number; a new one gets a name, or is found to be a known one that has moved."""
     if not source.source:
-        same = [one for one in mirror.ledger.sources() if one.key == release.key.minisign_text and one.kind == "release"]
-        moved = next(
-            (one for one in same if one.is_in_place == source.is_in_place and _institution(mirror, one) == release.told.institution), None
-        )
+        moved = next((one for one in mirror.ledger.sources() if _has_moved(mirror, one, source, release)), None)
         if moved is not None:
-            if release.told.serial < moved.serial:
-                raise SignatureError(
-                    f"release {release.told.serial} is older than {moved.serial}, which {moved.source} held before",
-                    "Name a newer copy of it.",
-                )
+            _check_moved(moved, release)
             report.notes.clear()  # its key is known
             report.notes.append(f"{moved.source} was at {moved.location}; from now on it is followed at {source.location}")
             source = msgspec.structs.replace(moved, location=source.location)
@@ -220,6 +222,30 @@ def _name(mirror: Mirror, source: MirrorSource, release: StagedRelease, report: 
         source, key=release.key.minisign_text, serial=release.told.serial, checksums_sha256=release.checksums_sha256,
         followed_at=mirror.now(),
     )  # fmt: skip
+
+
+def _has_moved(mirror: Mirror, known: MirrorSource, new: MirrorSource, release: StagedRelease) -> bool:
+    """Whether a new source is a known one elsewhere: it calls itself the same, and is signed by its key or one that this key signed."""
+    if known.kind != "release" or known.is_in_place != new.is_in_place or _institution(mirror, known) != release.told.institution:
+        return False
+    key = read_public_key(known.key)
+    folder = Path(new.location) if new.is_in_place else release.folder
+    try:
+        return release.key.raw in (key.raw, follow_rotations(key, sorted(folder.glob("key-rotation-*.txt"))).raw)
+    except FormatError:
+        return False
+
+
+def _check_moved(known: MirrorSource, release: StagedRelease) -> None:
+    """Another place may not show what the known one could not."""
+    if release.told.serial < known.serial:
+        raise SignatureError(
+            f"release {release.told.serial} is older than {known.serial}, which {known.source} held before", "Name a newer copy of it."
+        )
+    if release.told.serial == known.serial and release.checksums_sha256 != known.checksums_sha256:
+        raise SignatureError(
+            f"{known.source} had release {known.serial} with other lists", "Two releases must not share a number: ask the publisher."
+        )
 
 
 def _institution(mirror: Mirror, source: MirrorSource) -> str:
