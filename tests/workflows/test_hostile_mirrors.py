@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,11 +19,11 @@ from releases_made import PIECE, Release, new_mirror, run_once
 
 from fonoteca.cli.run import run as run_command
 from fonoteca.ground import downloads
-from fonoteca.ground.errors import DownloadError, SignatureError, TorrentFormatError, UsageError
+from fonoteca.ground.errors import DownloadError, FormatError, SignatureError, TorrentFormatError, UsageError
 from fonoteca.ground.progress import Silent
 from fonoteca.integrity import create_key, write_rotation
 from fonoteca.integrity.digests import PieceHasher
-from fonoteca.integrity.mirror_ledger_rows import MirrorSource
+from fonoteca.integrity.mirror_ledger_rows import MirrorFile, MirrorSource, MirrorTorrent
 from fonoteca.torrents import TorrentOptions, describe_torrent, json_arrays, make_torrent, read_torrent, read_torrents_json
 from fonoteca.torrents.clients.session import prepare_torrent
 from fonoteca.workflows import mirror_lists, mirror_sources
@@ -125,6 +126,22 @@ def test_a_torrent_that_shares_a_folder_and_no_file_is_taken(mirror: Mirror, str
     stranger.put("x", {"b": b"another", "y": b"and one"}, mirror)
     add_source(mirror, stranger.write(), Silent())
     assert run_once(mirror, 1).held == 2 and len(held_files(mirror)) == 4
+
+
+def test_names_are_compared_quickly_however_many_files_are_held(mirror: Mirror) -> None:
+    with mirror.ledger.transaction():
+        mirror.ledger.put_source(MirrorSource(source="s", location="x", kind="list"))
+        for infohash in ("0" * 40, "1" * 40):
+            mirror.ledger.put_torrent(MirrorTorrent(infohash=infohash, source="s", container="c", torrent_path="x", is_metadata=False,
+                                                    bytes=1, file_count=1))  # fmt: skip
+        mirror.ledger.put_files(
+            MirrorFile(infohash="0" * 40, position=number, path=f"c/{number}", first_byte=0, size=1) for number in range(100_000)
+        )
+    since = time.monotonic()
+    for number in range(300):
+        assert mirror.ledger.holders_of("s", f"c/{number}", "1" * 40) == ["0" * 40]
+        assert not mirror.ledger.holders_of("s", f"d/{number}", "1" * 40)
+    assert time.monotonic() - since < 1
 
 
 @pytest.mark.parametrize("lie", [{"data_size": 10**30}, {"num_files": 10**30}, {"data_size": 1 << 53}])
@@ -300,6 +317,16 @@ def test_the_list_of_a_known_source_may_only_grow_so_much(
     mirror.ledger.put_source(msgspec.structs.replace(mirror.ledger.sources()[0], location=drips))
     with pytest.raises(DownloadError, match="more than 1000000"):
         follow_source(mirror, "test", Silent())
+
+
+def test_a_list_nobody_signed_for_has_no_thousand_keys_fetched(mirror: Mirror, release: Release) -> None:
+    add_source(mirror, str(release.folder), Silent())
+    for number in range(400):
+        release.write(f"key-rotation-{number}.txt", b"x")
+    release.publish()
+    with pytest.raises(FormatError, match="files of new keys"):
+        follow_source(mirror, "test", Silent())
+    assert not list(mirror.staging.rglob("key-rotation-*"))
 
 
 def test_a_server_that_gives_three_kilobytes_a_second_is_left(drips: str, monkeypatch: pytest.MonkeyPatch) -> None:

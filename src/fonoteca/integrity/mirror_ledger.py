@@ -165,8 +165,9 @@ class MirrorLedger:
 
     def holders_of(self, source: str, path: str, infohash: str, *, below: bool = True) -> list[str]:
         """Other torrents of a source, not dropped, that have a file at this path, or with `below` anywhere under it."""
+        # CROSS: paths are looked up first. Else SQLite reads every file of the source for each of them.
         where = "(files.path = ?1 OR files.path > ?1 || '/' AND files.path < ?1 || '0')" if below else "files.path = ?1"
-        statement = f"""SELECT DISTINCT infohash FROM files JOIN torrents USING (infohash)
+        statement = f"""SELECT DISTINCT infohash FROM files CROSS JOIN torrents USING (infohash)
             WHERE {where} AND infohash <> ?2 AND torrents.source = ?3 AND torrents.state <> 'dropped' ORDER BY infohash LIMIT 2"""
         return [row[0] for row in self.rows(statement, path, infohash, source)]
 

@@ -29,6 +29,9 @@ TORRENT_LIMIT = 64 * MIB
 MOST_LISTS = 1_000_000
 """Files outside containers/: three of each of 60,000 containers would be fewer."""
 
+MOST_ROTATIONS = 300
+"""A statement and its two signatures for each new key; they are fetched before anybody has signed for the list that names them."""
+
 SPARE_BYTES = 64 * MIB
 MOST_SUMS_BYTES = 32 * GIB
 """Lines of 200 million files."""
@@ -119,9 +122,13 @@ class ListFetcher:
 
     def _get_rotations(self, folder: Path) -> None:
         """Statements of new keys are signed one by one, so that they can be read before anything else is trusted."""
+        count = 0
         with open(folder / "SHA256SUMS", "rb") as file:
             for line in read_checksums(file):
                 if not isinstance(line, Finding) and line.path.startswith("key-rotation-") and "/" not in line.path:
+                    count += 1
+                    if count > MOST_ROTATIONS:
+                        raise FormatError(f"the release has more than {MOST_ROTATIONS} files of new keys", "Do not trust this release.")
                     self.get(folder, line.path, SIGNATURE_LIMIT)
 
     def _fetch_listed(self, folder: Path, listed: dict[str, str], has: HasList, get_catalogue: GetCatalogue) -> None:

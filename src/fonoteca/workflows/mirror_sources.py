@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from fonoteca.ground.errors import (
     FonotecaError,
     FormatError,
     NotFoundError,
-    SignatureError,
     TorrentFormatError,
     UsageError,
     translate_os_errors,
@@ -26,13 +24,14 @@ from fonoteca.ground.errors import (
 from fonoteca.ground.files import sync_folder, write_atomically
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.progress import Progress
-from fonoteca.integrity import PublicKey, follow_rotations, read_public_key
+from fonoteca.integrity import PublicKey, read_public_key
 from fonoteca.integrity.mirror_ledger_rows import MirrorList, MirrorSource
 from fonoteca.torrents import read_torrents_json
 from fonoteca.workflows.mirror import Mirror
 from fonoteca.workflows.mirror_editions import make_by_delta
 from fonoteca.workflows.mirror_listing import Listing, record_listing
 from fonoteca.workflows.mirror_lists import SIGNATURE_LIMIT, SIGNATURES, ListFetcher, StagedRelease, iterate_staged
+from fonoteca.workflows.mirror_names import free_name, name_source
 from fonoteca.workflows.mirror_origin import FolderOrigin, WebOrigin, locate, open_origin
 from fonoteca.workflows.mirror_rosters import take_roster
 from fonoteca.workflows.roster_files import ROSTER_FILES
@@ -112,7 +111,8 @@ def _follow(mirror: Mirror, source: MirrorSource, progress: Progress, key: Publi
         )
     elif trusted is not None and trusted.raw != release.key.raw:
         report.notes.append(f"the publisher signs with another key from now on, which the one before signed: {release.key.fingerprint}")
-    source = _name(mirror, source, release, report)
+    source = name_source(mirror, source, release, report.notes)
+    report.source = source.source
     listing = read_listing(_read_torrents_list(mirror, source, release), source, report)
     _tell_shared(report, _take(mirror, source, release, listing))
     _record(mirror, source, report)
@@ -204,67 +204,6 @@ def _digest_of(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-
-
-def _name(mirror: Mirror, source: MirrorSource, release: StagedRelease, report: Followed) -> MirrorSource:
-    """The source with its key and number; a new one gets a name, or is found to be a known one that has moved."""
-    if not source.source:
-        moved = next((one for one in mirror.ledger.sources() if _has_moved(mirror, one, source, release)), None)
-        if moved is not None:
-            _check_moved(moved, release)
-            report.notes.clear()  # its key is known
-            report.notes.append(f"{moved.source} was at {moved.location}; from now on it is followed at {source.location}")
-            source = msgspec.structs.replace(moved, location=source.location)
-        else:
-            source = msgspec.structs.replace(source, source=_free_name(mirror, release.told.institution or release.told.name))
-    report.source = source.source
-    return msgspec.structs.replace(
-        source, key=release.key.minisign_text, serial=release.told.serial, checksums_sha256=release.checksums_sha256,
-        followed_at=mirror.now(),
-    )  # fmt: skip
-
-
-def _has_moved(mirror: Mirror, known: MirrorSource, new: MirrorSource, release: StagedRelease) -> bool:
-    """Whether a new source is a known one elsewhere: it calls itself the same, and is signed by its key or one that this key signed."""
-    if known.kind != "release" or known.is_in_place != new.is_in_place or _institution(mirror, known) != release.told.institution:
-        return False
-    key = read_public_key(known.key)
-    folder = Path(new.location) if new.is_in_place else release.folder
-    try:
-        return release.key.raw in (key.raw, follow_rotations(key, sorted(folder.glob("key-rotation-*.txt"))).raw)
-    except FormatError:
-        return False
-
-
-def _check_moved(known: MirrorSource, release: StagedRelease) -> None:
-    """Another place may not show what the known one could not."""
-    if release.told.serial < known.serial:
-        raise SignatureError(
-            f"release {release.told.serial} is older than {known.serial}, which {known.source} held before", "Name a newer copy of it."
-        )
-    if release.told.serial == known.serial and release.checksums_sha256 != known.checksums_sha256:
-        raise SignatureError(
-            f"{known.source} had release {known.serial} with other lists", "Two releases must not share a number: ask the publisher."
-        )
-
-
-def _institution(mirror: Mirror, source: MirrorSource) -> str:
-    try:
-        told = msgspec.json.decode((mirror.release_of(source) / "release.json").read_bytes(), type=dict[str, msgspec.Raw])
-        return msgspec.json.decode(told["institution"], type=str)
-    except (OSError, KeyError, msgspec.DecodeError, RecursionError):
-        return ""
-
-
-def _free_name(mirror: Mirror, wish: str) -> str:
-    base = re.sub(r"[^A-Za-z0-9_-]+", "_", wish).strip("_")[:60] or "source"
-    taken = {one.source for one in mirror.ledger.sources()}
-    number = 1
-    name = base
-    while name in taken:
-        number += 1
-        name = f"{base}-{number}"
-    return name
 
 
 def _read_torrents_list(mirror: Mirror, source: MirrorSource, release: StagedRelease) -> bytes:
@@ -361,7 +300,7 @@ def _follow_list(mirror: Mirror, source: MirrorSource) -> Followed:
         raise TorrentFormatError(f"{source.location} names no torrent that can be used", "Check that it is a torrents.json.")
     if not source.source:
         host = urlsplit(source.location).hostname if is_web_address(source.location) else Path(name).stem
-        source = msgspec.structs.replace(source, source=_free_name(mirror, host or "list"))
+        source = msgspec.structs.replace(source, source=free_name(mirror, host or "list"))
         report.notes.append("a list alone is not signed: its torrents are checked by their infohashes, their files by pieces")
     digest = hashlib.sha256(data).hexdigest()
     report.source, report.is_new, report.fetched = source.source, digest != source.checksums_sha256, len(data)

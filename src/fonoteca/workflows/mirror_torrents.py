@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -61,8 +62,16 @@ def _read_content(mirror: Mirror, row: MirrorTorrent, source: MirrorSource) -> b
 
 def _address(mirror: Mirror, row: MirrorTorrent, source: MirrorSource) -> str:
     """Where the list says that the .torrent is."""
-    entries, _ = read_torrents_json((mirror.release_of(source) / "torrents.json").read_bytes())
-    return next((entry.url for entry in entries if entry.btih.lower() == row.infohash), "")
+    path = mirror.release_of(source) / "torrents.json"
+    with translate_os_errors(path):
+        return _read_addresses(path, path.stat().st_mtime_ns).get(row.infohash, "")
+
+
+@lru_cache(maxsize=2)
+def _read_addresses(path: Path, mtime_ns: int) -> dict[str, str]:
+    """By infohash; a list of 60,000 torrents takes a second to read, which is too long for each of them."""
+    entries, _ = read_torrents_json(path.read_bytes())
+    return {entry.btih.lower(): entry.url for entry in reversed(entries)}
 
 
 def _compare(row: MirrorTorrent, info: TorrentInfo, source: MirrorSource) -> None:
