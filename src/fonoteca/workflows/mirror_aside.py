@@ -111,6 +111,10 @@ class Room:
         """Whether something did not fit, and nothing was freed since the last look."""
         return self._free_when_full is not None
 
+    def is_used_up(self) -> bool:
+        """Whether next to nothing is free."""
+        return shutil.disk_usage(self._path).free < FREED_BYTES
+
     def fill(self) -> None:
         """Something did not fit."""
         self._free_when_full = shutil.disk_usage(self._path).free

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import apsw
 import msgspec
@@ -34,7 +35,7 @@ HEED_S = 2.0
 METADATA_PATIENCE_S = 30.0
 
 MOST_ADMITTED = 2
-"""Torrents that are brought into the client at the same time, of those that are held and of those that are not."""
+"""Torrents that are brought into the client at the same time, of each kind: see `_kind_of`."""
 
 ANNOUNCING_S = 600.0
 """What is held is announced no oftener, but for the end of a run: that reads the whole ledger."""
@@ -81,7 +82,7 @@ class MirrorRun:
         self._announced_at = -ANNOUNCING_S
         self._has_news = False
         self._refused: set[str] = set()
-        self._admitting: dict[str, bool] = {}  # whether it is held
+        self._admitting: dict[str, str] = {}  # of what kind
         self._room = Room(mirror.path)
         self._moved_at = time.monotonic()
         self._is_paused = False
@@ -90,6 +91,7 @@ class MirrorRun:
         self.hear: Callable[[], None] = lambda: None
         self._round: Round | None = None
         self._rows_at: tuple[int, int] | None = None
+        self._bare_lists: set[str] = set()
         self._known_rows: list[MirrorTorrent] = []
 
     def go(self, *, once: bool = False) -> RunReport:
@@ -178,6 +180,8 @@ class MirrorRun:
             for infohash in [infohash for infohash, work in self.admitted.items() if work.absent] + list(self._refused):
                 self._let_go(infohash)
             self._refused.clear()
+        elif not self._room.is_full and any(work.absent for work in self.admitted.values()) and self._room.is_used_up():
+            self._no_room()  # clients wait in silence then
         self._pause(is_paused=self._room.is_full or not may_fetch_now(self.mirror))
 
     def _pause(self, *, is_paused: bool) -> None:
@@ -209,16 +213,22 @@ class MirrorRun:
 
     def _admit_some(self) -> None:
         rows = self._rows()
-        is_metadata_first = any(row.is_metadata and row.state != "held" for row in rows) and not self._is_metadata_stuck()
+        is_metadata_first = any(row.is_metadata and self._kind_of(row) == "new" for row in rows) and not self._is_metadata_stuck()
         for row in rows:
             if row.infohash in self._refused or row.infohash in self._admitting:
                 continue
             if row.infohash in self.admitted and row.state != "wanted":
                 continue
-            is_held = row.state == "held"
-            if (is_held or row.is_metadata or not is_metadata_first) and list(self._admitting.values()).count(is_held) < MOST_ADMITTED:
-                self._admitting[row.infohash] = is_held
+            kind = self._kind_of(row)
+            if (kind == "held" or row.is_metadata or not is_metadata_first) and [*self._admitting.values()].count(kind) < MOST_ADMITTED:
+                self._admitting[row.infohash] = kind
                 self.tasks.add(row.infohash, self._admission(row))
+
+    def _kind_of(self, row: MirrorTorrent) -> Literal["held", "new", "asked"]:
+        """What an admission waits for: "asked" ones for the server that has the .torrent, which holds up no other."""
+        if row.state == "held":
+            return "held"
+        return "asked" if not row.piece_length and row.source in self._bare_lists else "new"
 
     def _rows(self) -> list[MirrorTorrent]:
         """What is chosen, read anew where this or another process wrote since."""
@@ -226,6 +236,7 @@ class MirrorRun:
         stands_at = (connection.pragma("data_version"), connection.total_changes())
         if stands_at != self._rows_at:
             self._known_rows = self.mirror.ledger.torrents(states=("wanted", "fetching", "held"))
+            self._bare_lists = {source.source for source in self.mirror.ledger.sources() if source.kind == "list"}
             self._rows_at = stands_at
         return self._known_rows
 

@@ -208,6 +208,7 @@ class EmbeddedClient:
         """See TorrentClient; a torrent that failed is tried again."""
         handle = self._torrent(infohash).handle
         handle.clear_error()
+        handle.unset_flags(lt.torrent_flags.upload_mode)  # where it fell when it could not write
         handle.resume()
 
     def check(self, infohash: str) -> None:
