@@ -99,11 +99,13 @@ def _is_utf8(text: str) -> bool:
 
 def correct_size(mirror: Mirror, chosen: Chosen) -> bool:
     """Whether the torrent holds more than its list told; then the ledger knows it by its true size, and it is to be chosen again."""
-    row, info = chosen.row, chosen.info
-    if info.data_bytes <= row.bytes or row.selection is not None:
+    told, info = chosen.row, chosen.info
+    if info.data_bytes <= told.bytes or told.selection is not None:
         return False
     with mirror.ledger.transaction():
-        mirror.ledger.put_torrent(msgspec.structs.replace(row, bytes=info.data_bytes, file_count=info.file_count, state="known"))
+        row = mirror.ledger.torrent(told.infohash)
+        if row is not None and row.state == "wanted":
+            mirror.ledger.put_torrent(msgspec.structs.replace(row, bytes=info.data_bytes, file_count=info.file_count, state="known"))
     return True
 
 
