@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ BYTES_PER_TRACK = 30
 """What ranking keeps in memory for each track: its id's beginning, album, place, popularity and rank, twice where it is sorted."""
 _FIXED_BYTES = 1 << 30
 _SMALLEST_PARTITION, _LARGEST_PARTITION = 1 << 16, 1 << 17  # rows that a processor's cache nearly holds
-_MOST_KEPT_BYTES = 2 << 30
+_MOST_KEPT_BYTES = 512 << 20
 """Of a table that is put in order, so much waits in memory; the rest in the scratch folder."""
 _BYTES_PER_ROW = 600
 """Of a row of a partition, its texts and all copies of it that are under way at a time."""
@@ -80,7 +80,7 @@ def build_edition(
         partial.unlink(missing_ok=True)
         folder.mkdir(parents=True)
     try:
-        with _kept_memory():
+        with _kept_memory() if tables["tracks"].rows * _BYTES_PER_ROW < memory_bytes else nullcontext():
             build = _Build(tables, partial, folder, sink, jobs or count_cores(), memory_bytes, progress or Silent())
             counts = build.run(title, date, has_search)
         with translate_os_errors(target):
@@ -97,7 +97,10 @@ def build_edition(
 
 @contextmanager
 def _kept_memory() -> Iterator[None]:
-    """Arrow's usual allocator gives pages back to the system and takes them again, batch after batch: a tenth of all CPU time."""
+    """Arrow's usual allocator gives pages back to the system and takes them again, batch after batch: a tenth of all CPU time.
+
+    The other one keeps what it took, gigabytes of it where tables are large: only where memory is plentiful.
+    """
     usual = pa.default_memory_pool()
     pa.set_memory_pool(pa.jemalloc_memory_pool() if "jemalloc" in pa.supported_memory_backends() else pa.system_memory_pool())
     try:
