@@ -32,6 +32,9 @@ from fonoteca.workflows.mirror_torrents import (
     record_files,
 )
 
+STARTING_S = 2.0
+"""So long a client is waited for that takes in a torrent of which the pieces are told."""
+
 MOST_OPEN = 3
 """Torrents whose lists of files are kept in memory: 60,000 files take some 16 MB."""
 
@@ -217,9 +220,17 @@ def _hand_over(mirror: Mirror, chosen: Chosen, client: TorrentClient) -> Admitte
     if was_known and not _has(client.pieces(infohash), proved):
         client.trust(infohash, proved)  # more lies here by now than it knows, or what it withheld is mended
     if damaged:
+        _await_start(client, infohash)
         client.withhold(infohash, pieces_of_files(chosen, damaged))
     absent = sum(file.state == "absent" for file in files)
     return Admitted(chosen, absent, {file.position for file in damaged}, is_in_place=is_in_place)
+
+
+def _await_start(client: TorrentClient, infohash: str) -> None:
+    """A client that has just been given a torrent does not know yet what it has of it, and could not tell that from what is withheld."""
+    until = time.monotonic() + STARTING_S
+    while time.monotonic() < until and (state := client.state(infohash)) is not None and state.phase == "checking":
+        time.sleep(0.02)
 
 
 def _has(pieces: bytes, proved: bytes) -> bool:
