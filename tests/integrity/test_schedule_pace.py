@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fonoteca.ground.errors import UsageError
+from fonoteca.integrity.paced_proving import Pace, StoppedReading
 from fonoteca.integrity.pressure import Pressure, PressureGate, parse_pressure
-from fonoteca.integrity.token_bucket import TokenBucket
+from fonoteca.integrity.token_bucket import TokenBucket, parse_rate
 from fonoteca.integrity.windows import Hours
 
 
@@ -76,6 +78,34 @@ def test_gate_waits_as_long_as_others_wait_for_the_disk() -> None:
     gate.wait()
     assert clock.now == pytest.approx(1003.1)
     assert gate.waited_s == pytest.approx(3.1)
+
+
+def test_gate_opens_under_load_once_its_users_are_to_end() -> None:
+    clock, us = Clock(), iter(range(0, 10**12, 900_000))
+    gate = PressureGate(
+        20, read=lambda: Pressure(90, next(us)), clock=clock, sleep=clock.sleep, is_over=lambda: clock.now > 1030
+    )  # fmt: skip
+    gate.wait()
+    assert 1030 < clock.now < 1032
+
+
+def test_no_more_is_read_once_it_is_over() -> None:
+    clock = Clock()
+    pace = Pace(threading.Event(), TokenBucket(1000, clock=clock, sleep=clock.sleep), is_over=lambda: clock.now > 1005)
+    with pytest.raises(StoppedReading):
+        for _ in range(100):
+            pace.before(1000)
+    assert clock.now < 1007 and pace.stop.is_set()
+
+
+@pytest.mark.parametrize("text", ["0", "0.4B/s", "0.5 B", "0MB/s"])
+def test_a_rate_with_which_nothing_would_end_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="less than one byte"):
+        parse_rate(text)
+
+
+def test_rates_are_read_with_and_without_their_second() -> None:
+    assert (parse_rate(""), parse_rate("3kB/s"), parse_rate("3 kB"), parse_rate("1")) == (None, 3000, 3000, 1)
 
 
 def test_gate_opens_when_only_we_ourselves_waited_for_the_disk() -> None:

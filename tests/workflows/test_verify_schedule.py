@@ -130,6 +130,37 @@ def test_outside_of_the_hours_nothing_is_read(published: Path) -> None:
     assert report.ended.startswith(("the hours begin in 1 h", "the hours begin in 2 h"))
 
 
+class OpenUntil:
+    """Hours that end at a moment."""
+
+    seconds_a_day = DAY
+
+    def __init__(self, end: float) -> None:
+        self.end = end
+
+    def is_open(self, second: float) -> bool:
+        return second < self.end
+
+
+def test_the_hours_end_a_run_in_the_middle_of_a_file_also_while_it_waits(published: Path) -> None:
+    began = time.time()
+    report = prove(published, START + DAY, hours=OpenUntil(began + 1), rate=1000)
+    assert time.time() - began < 4
+    assert report.ended == "the hours are over"
+
+
+def test_strangers_in_folders_of_the_release_are_found(published: Path) -> None:
+    strangers = [published / "release" / "torrents" / "stranger", published / "release" / "new" / "deep" / "stranger"]
+    for stranger in strangers:
+        stranger.parent.mkdir(parents=True, exist_ok=True)
+        stranger.write_text("?")
+    report = prove(published, START + DAY, reads_all=True)
+    assert {(finding.code, finding.path) for finding in report.listed} == {("extra", str(path)) for path in strangers}
+    run_fonoteca("heal", published)
+    assert not any(path.exists() for path in strangers)
+    assert not prove(published, START + 2 * DAY, reads_all=True).has_damage
+
+
 def test_forever_waits_for_a_day_and_for_the_hours() -> None:
     assert next_start(ScheduleOptions(), 1000, 5000) == DAY - 4000
     assert next_start(ScheduleOptions(), 1000, 1000 + 2 * DAY) == 1
@@ -157,6 +188,10 @@ def test_a_rate_is_kept(published: Path) -> None:
 def test_options_of_a_schedule_are_refused_without_it(published: Path) -> None:
     told = run_fonoteca("verify", "--days", "3", "--archive", published, status=2)
     assert "--schedule" in told.stderr
+    for rate in ("0", "0.5B/s"):
+        told = run_fonoteca("verify", "--schedule", "--rate", rate, "--archive", published, status=2)
+        assert "less than one byte" in told.stderr and "Traceback" not in told.stderr
+        assert "less than one byte" in run_fonoteca("heal", published, "--rate", rate, status=2).stderr
     assert "hours" in run_fonoteca("verify", "--schedule", "--hours", "25-26", "--archive", published, status=2).stderr
 
 
@@ -200,6 +235,7 @@ def test_kill_9_loses_only_the_files_open_at_that_moment(published: Path, tmp_pa
         if running.process.poll() is not None:
             status, out, err = running.finish()
             assert status == 0, out + err
+            log.unlink()  # this one was done before it could be killed
             continue
         running.kill()
         done += 1

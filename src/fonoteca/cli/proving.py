@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -37,8 +38,8 @@ def verify_on_schedule(
     from fonoteca.workflows.schedule_open import open_book, what_is_proved
     from fonoteca.workflows.verify_schedule import ScheduleOptions, next_start
 
-    if days is not None and not days > 0:
-        raise UsageError(f"--days is {days:g}", "Give more than 0.")
+    if days is not None and not 0 < days < math.inf:
+        raise UsageError(f"--days is {days:g}", "Give a number above 0.")
     path = what_is_proved(Path.cwd()) if path is None else path.resolve()
     while True:
         began = time.time()

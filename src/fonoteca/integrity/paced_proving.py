@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import mmap
 import os
@@ -9,6 +10,7 @@ import queue
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,8 @@ from fonoteca.integrity.schedule import PieceCheck, Provable
 from fonoteca.integrity.token_bucket import TokenBucket
 
 BUFFER_BYTES = 1 << 20
+PADDING = Path("/dev/zero")
+"""What pads of torrents are read from."""
 
 
 class StoppedReading(Exception):
@@ -27,11 +31,12 @@ class StoppedReading(Exception):
 
 
 class Pace(NamedTuple):
-    """What every read waits for; `stop` ends the run at the next read."""
+    """What every read waits for; `stop` ends the run at the next read, and so does `is_over`, such as when the hours are."""
 
     stop: threading.Event
     bucket: TokenBucket | None = None
     gate: PressureGate | None = None
+    is_over: Callable[[], bool] = lambda: False
 
     def before(self, count: int) -> None:
         """Wait until `count` more bytes may be read. StoppedReading where the run ends."""
@@ -40,6 +45,9 @@ class Pace(NamedTuple):
         if self.bucket is not None:
             self.bucket.take(count)
         if self.stop.is_set():
+            raise StoppedReading
+        if self.is_over():
+            self.stop.set()
             raise StoppedReading
 
 
@@ -118,7 +126,7 @@ class _Run:
         if item.is_database:
             return self._prove_database(item)
         try:
-            handle = os.open(item.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+            handle = _open_without_waiting(item.path)
         except (FileNotFoundError, NotADirectoryError):
             return Outcome(item, _find(item, "missing", "it is not there"), 0, 0)
         except OSError as error:
@@ -171,7 +179,7 @@ class _Run:
     def _read_range(self, path: Path, start: int, length: int) -> Iterator[memoryview]:
         """Bytes of one file, at the same pace; fewer where it ends before."""
         view = self._buffer()
-        with open(path, "rb", buffering=0) as file:
+        with open_neighbour(path) as file:
             reader = QuietReader(file.fileno(), start + length, start=start)
             try:
                 while length > 0:
@@ -192,6 +200,20 @@ class _Run:
         return buffer
 
 
+def _open_without_waiting(path: Path) -> int:
+    """A handle to read; a pipe that nobody writes to is opened at once, too."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+
+
+def open_neighbour(path: Path) -> FileIO:
+    """A file to read beside the one that is proved, or PADDING. OSError where it is no regular file: nobody waits for a pipe."""
+    handle = _open_without_waiting(path)
+    if path != PADDING and not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return open(handle, "rb", buffering=0)
+
+
 def _wrong_from_outside(item: Provable, status: os.stat_result) -> tuple[str, str] | None:
     if not stat.S_ISREG(status.st_mode):
         return "unreadable", "it is no regular file"
@@ -205,21 +227,27 @@ def _find(item: Provable, code: str, fact: str) -> Finding:
     return Finding(code, printable_path(item.path), fact, item.track, item.container)
 
 
+_Span = tuple[Path, int, int]
+_PieceKey = tuple[_Span | bytes, ...]
+
+
 class _PieceMemory:
-    """Pieces that were checked a moment ago for the neighbour, so that no piece is read for every file that it touches."""
+    """Pieces that were checked a moment ago for the neighbour, so that no piece is read for every file that it touches.
+
+    Known by the very files that they touch: other torrents and other folders have pieces of the same number and SHA-1.
+    """
 
     MOST = 4096
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, bytes], bool] = {}
+        self._known: dict[_PieceKey, bool] = {}
         self._lock = threading.Lock()
 
     def check(self, check: PieceCheck, read: Callable[[Path, int, int], Iterator[memoryview]]) -> tuple[int, int]:
         """Bytes read, and how many of the pieces are not what they should be."""
         total = bad = 0
         for number in range(len(check.pieces) // 20):
-            digest = check.pieces[number * 20 : number * 20 + 20]
-            key = (check.first_piece + number, digest)
+            key: _PieceKey = (*spans_of(check, number), check.pieces[number * 20 : number * 20 + 20])
             is_good = self._known.get(key)
             if is_good is None:
                 count, is_good = check_piece(check, number, read)
@@ -228,30 +256,35 @@ class _PieceMemory:
             bad += not is_good
         return total, bad
 
-    def _remember(self, key: tuple[int, bytes], is_good: bool) -> None:
+    def _remember(self, key: _PieceKey, is_good: bool) -> None:
         with self._lock:
             if len(self._known) >= self.MOST:
                 self._known.pop(next(iter(self._known)))
             self._known[key] = is_good
 
 
-def check_piece(check: PieceCheck, number: int, read: Callable[[Path, int, int], Iterator[memoryview]]) -> tuple[int, bool]:
-    """Bytes read, and whether the piece (counted from the check's first) has its SHA-1. Its files are read where they lie."""
+def spans_of(check: PieceCheck, number: int) -> Iterator[_Span]:
+    """Where the bytes of a piece lie, in order: path, first byte there, length."""
     start = (check.first_piece + number) * check.piece_length
     end = start + check.piece_length
-    digest, count = hashlib.sha1(usedforsecurity=False), 0
     for path, first, size in check.files:
         low, high = max(start, first), min(end, first + size)
-        if low >= high:
-            continue
+        if low < high:
+            yield path, low - first, high - low
+
+
+def check_piece(check: PieceCheck, number: int, read: Callable[[Path, int, int], Iterator[memoryview]]) -> tuple[int, bool]:
+    """Bytes read, and whether the piece (counted from the check's first) has its SHA-1. Its files are read where they lie."""
+    digest, count = hashlib.sha1(usedforsecurity=False), 0
+    for path, first, length in spans_of(check, number):
         got = 0
         try:
-            for view in read(path, low - first, high - low):
+            for view in read(path, first, length):
                 digest.update(view)
                 got += len(view)
         except OSError:
             return count, False
         count += got
-        if got != high - low:
+        if got != length:
             return count, False
     return count, digest.digest() == check.pieces[number * 20 : number * 20 + 20]

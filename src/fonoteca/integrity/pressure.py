@@ -44,14 +44,17 @@ class PressureGate:
     """Lets its users through while others do not wait for the disk for more than `limit` percent of the time.
 
     Who reads as fast as it can waits for the disk itself, so a high average alone says little: the gate then closes for a second,
-    in which only others can wait. Only where they do, it stays closed; else it opens for ten seconds.
+    in which only others can wait. Only where they do, it stays closed; else it opens for ten seconds. It also opens, for its users to
+    end, once `is_over`.
     """
 
     def __init__(
         self, limit: float, *, read: Callable[[], Pressure | None] = read_pressure,
         clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = time.sleep,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self.limit = limit
+        self._is_over = is_over
         self.waited_s = 0.0
         self._read, self._clock, self._sleep = read, clock, sleep
         self._lock = threading.Lock()
@@ -71,7 +74,7 @@ class PressureGate:
     def _wait_for_others(self) -> None:
         began = self._clock()
         self._sleep(_SETTLE_S)  # what is under way ends
-        while (share := self._share_of_others()) is not None and share > self.limit:
+        while not self._is_over() and (share := self._share_of_others()) is not None and share > self.limit:
             continue
         self.waited_s += self._clock() - began
 

@@ -6,7 +6,21 @@ import threading
 import time
 from collections.abc import Callable
 
+from fonoteca.ground.errors import UsageError
+from fonoteca.ground.quantities import parse_bytes
+
 BURST_S = 0.25
+
+
+def parse_rate(text: str | int) -> int | None:
+    """Bytes a second of "100MB/s" or "100MB"; None for an empty text: no limit. UsageError below one, with which nothing would end."""
+    words = str(text).strip()
+    if not words:
+        return None
+    rate = parse_bytes(words.removesuffix("/s"))
+    if rate < 1:
+        raise UsageError(f"a rate of {text} is less than one byte a second", 'Give more, such as "10MB/s", or leave it out: no limit.')
+    return rate
 
 
 class TokenBucket:

@@ -16,8 +16,10 @@ from fonoteca.ground.errors import DatabaseError, FonotecaError
 from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.integrity import Checksum, find_extra, read_checksums
 from fonoteca.integrity.ledger_proofs import MemberProof
+from fonoteca.integrity.proving import printable_path
 from fonoteca.integrity.schedule import AgeGroup, Good, Provable
 from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.roster_files import ROSTER_FILES
 from fonoteca.workflows.verify_release import SIGNATURES
 
 Result = TypeVar("Result")
@@ -261,10 +263,11 @@ class ArchiveBook:
                 yield Finding("extra", str(self.archive.containers / name), "it is on no list")
         if self.ledger.file_proof(CHECKSUMS) is None:
             return
-        for path in sorted(self.archive.release.iterdir()) if self.archive.release.is_dir() else []:
-            is_listed = self.ledger.file_proof(f"release/{path.name}") is not None or path.name in SIGNATURES or path.is_dir()
-            if not is_listed and not path.name.startswith("roster.json") and not path.name.endswith(".partial"):
-                yield Finding("extra", str(path), "it is on no list")
+        yield from strangers_of_release(self.archive.release, lambda name: self.ledger.file_proof(f"release/{name}") is not None)
+
+    def not_to_be_read(self) -> Iterator[Finding]:
+        """Nothing: the ledger says of every byte of an archive what it should be."""
+        return iter(())
 
     def put_stranger(self, finding: Finding, second: int) -> None:
         """Record one of them."""
@@ -281,6 +284,21 @@ class ArchiveBook:
                     self._had_findings.setdefault("release", set()).add(finding.path)
 
         persistently(record)
+
+
+def strangers_of_release(release: Path, is_listed: Callable[[str], bool]) -> Iterator[Finding]:
+    """Files of a release, containers/ apart, that are on no list; `is_listed` is asked for names below it.
+
+    What is just being written (.partial) and the files that no list names (signatures, the roster) are none.
+    """
+    for top, folders, names in os.walk(release):
+        folders[:] = sorted(name for name in folders if top != str(release) or name != "containers")
+        links = [name for name in folders if os.path.islink(os.path.join(top, name))]
+        for file in sorted([*names, *links]):
+            name = os.path.relpath(os.path.join(top, file), release)
+            is_known = name in SIGNATURES or name in ROSTER_FILES or name.endswith(".partial") or is_listed(name)
+            if not is_known:
+                yield Finding("extra", printable_path(release / name), "it is on no list")
 
 
 def name_below(archive: Path, path: str | Path) -> str:

@@ -19,10 +19,9 @@ from fonoteca.integrity.schedule import AgeGroup, Good, PieceCheck, Provable
 from fonoteca.torrents import TorrentInfo, read_torrent
 from fonoteca.workflows.heal_fetch import piece_check
 from fonoteca.workflows.mirror import Mirror, open_mirror
-from fonoteca.workflows.roster_files import ROSTER_FILES
-from fonoteca.workflows.schedule_books import check_database, persistently
+from fonoteca.workflows.schedule_books import check_database, persistently, strangers_of_release
 from fonoteca.workflows.verify import VerifyReport
-from fonoteca.workflows.verify_release import SIGNATURES, check_signatures
+from fonoteca.workflows.verify_release import check_signatures
 
 PAGE_ROWS = 500
 _HELD = "UPDATE files SET state = 'held', proved_at = ?, mtime_ns = ? WHERE infohash = ? AND position = ? AND state <> 'absent'"
@@ -89,6 +88,7 @@ class MirrorBook:
         self.ledger.connection.execute("PRAGMA synchronous = NORMAL")
         self.shelf = TorrentShelf(mirror)
         self._touched: set[tuple[str, str]] = set()
+        self._bad_torrents: set[str] = set()
         self._had_findings = {finding.path for finding in self.ledger.findings(_STEP)}
 
     def refresh(self) -> None:
@@ -97,6 +97,7 @@ class MirrorBook:
         with self.ledger.transaction():
             for finding in list(self.ledger.findings(_STEP)):
                 is_gone = finding.code == "extra" and not os.path.lexists(finding.path)
+                is_gone = is_gone or (finding.code == "bad-torrent" and self._is_torrent_whole(finding.path))
                 if is_gone or not any(Path(os.path.abspath(finding.path)).is_relative_to(top) for top in tops):
                     self.ledger.drop_findings(_STEP, finding.path)
 
@@ -150,7 +151,8 @@ class MirrorBook:
         row = found[0]
         check = self.shelf.check_of(file) if not file.sha256 and file.size else None
         if not file.sha256 and file.size and check is None:
-            return None  # without its .torrent nothing can be said of it
+            self._bad_torrents.add(file.infohash)
+            return None  # without its .torrent nothing can be said of it, which `not_to_be_read` tells
         self._touched.add((row.source, row.container))
         return Provable(
             key=key_of_file(file), path=self.mirror.file_path(file, row), size=file.size, proved_at=file.proved_at or 0,
@@ -237,6 +239,20 @@ class MirrorBook:
             if not one.is_in_place and one.source in {source for source, _ in self._touched}:
                 yield from self._strangers_of(one)
 
+    def _is_torrent_whole(self, path: str) -> bool:
+        try:
+            return self.ledger.torrent(read_torrent(Path(path).read_bytes()).infohash) is not None
+        except (OSError, FonotecaError):
+            return False
+
+    def not_to_be_read(self) -> Iterator[Finding]:
+        """Torrents that are damaged, so that nobody can say whether their files are good."""
+        for infohash in sorted(self._bad_torrents):
+            row = self.ledger.torrent(infohash)
+            if row is not None and row.state not in _GONE:
+                fact = f"it is missing or damaged, so {row.container} is not proved"
+                yield Finding("bad-torrent", str(self.mirror.torrent_file(row)), fact)
+
     def _strangers_of(self, source: MirrorSource) -> Iterator[Finding]:
         folder = self.mirror.containers_of(source)
         names = {row.container for row in self.ledger.torrents(source=source.source)}
@@ -245,11 +261,10 @@ class MirrorBook:
                 yield Finding("extra", str(folder / name), "it belongs to no torrent of this source")
         if source.kind != "release":
             return
-        known = {one.path for one in self.ledger.lists(source.source)} | {*SIGNATURES, *ROSTER_FILES}
-        top = self.mirror.release_of(source)
-        for path in sorted(top.iterdir()) if top.is_dir() else []:
-            if path.is_file() and path.name not in known and not path.name.endswith((".partial", ".minisig", ".sig")):
-                yield Finding("extra", str(path), "it is on no list")
+        known = {one.path for one in self.ledger.lists(source.source)}
+        yield from strangers_of_release(
+            self.mirror.release_of(source), lambda name: name in known or ("/" not in name and name.endswith((".minisig", ".sig")))
+        )
 
     def put_stranger(self, finding: Finding, second: int) -> None:
         """Record one of them."""

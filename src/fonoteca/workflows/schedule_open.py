@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 
 from fonoteca.catalogue import Catalogue
 from fonoteca.ground.database import translate_database_error
-from fonoteca.ground.errors import DatabaseError, NotFoundError, UsageError
+from fonoteca.ground.errors import AccessError, DatabaseError, NotFoundError, UsageError
 from fonoteca.ground.files import lock_folder
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.mirror_settings import MIRROR_FILE, ProvingSettings
@@ -45,9 +46,19 @@ def what_is_proved(start: Path) -> Path:
     )
 
 
+READ_ONLY_HINT = "It records what it reads. fonoteca verify, without --schedule, reads everything and writes nothing."
+
+
+def require_writable(path: Path, hint: str) -> None:
+    """AccessError with this way out where the file system of an archive or mirror is mounted read-only."""
+    if path.is_dir() and os.statvfs(path).f_flag & os.ST_RDONLY:
+        raise AccessError(f"{path} is mounted read-only", hint)
+
+
 @contextmanager
 def open_book(path: Path, purpose: str = "verify --schedule") -> Iterator[OpenedBook]:
     """The book of the archive or mirror at `path`; ArchiveBusyError where another such run is at work."""
+    require_writable(path, READ_ONLY_HINT)
     if (path / SETTINGS_FILE).is_file():
         with lock_folder(path, purpose, ".lock-schedule"), _archive_book(path) as opened:
             yield opened

@@ -19,7 +19,7 @@ import msgspec
 from fonoteca.ground.files import write_atomically
 from fonoteca.ground.finding_list import FindingList
 from fonoteca.ground.findings import Finding, counts_as_damage
-from fonoteca.ground.mirror_settings import ProvingSettings, optional_bytes
+from fonoteca.ground.mirror_settings import ProvingSettings
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.quantities import format_bytes, format_duration
 from fonoteca.ground.workers import count_cores
@@ -28,10 +28,11 @@ from fonoteca.integrity.paced_proving import Outcome, Pace, prove_paced
 from fonoteca.integrity.page_cache import file_system_of
 from fonoteca.integrity.pressure import PressureGate, read_pressure
 from fonoteca.integrity.schedule import DAY_S, AgeGroup, Book, Good, Portion, Provable, age_of, can_be_held, choose_portion
-from fonoteca.integrity.token_bucket import TokenBucket
+from fonoteca.integrity.token_bucket import TokenBucket, parse_rate
 from fonoteca.integrity.windows import Hours
 
 PROOF_NAMESPACE = "fonoteca-proof"
+_LOOK_EVERY_S = 1.0
 
 
 class ScheduleBook(Book, Protocol):
@@ -52,8 +53,11 @@ class ScheduleBook(Book, Protocol):
     def strangers(self) -> Iterator[Finding]:
         """What lies beside the files that were read in this run, and is on no list."""
 
+    def not_to_be_read(self) -> Iterator[Finding]:
+        """What was passed over in this run, since what says how to prove it is damaged."""
+
     def put_stranger(self, finding: Finding, second: int) -> None:
-        """Record one of them."""
+        """Record one of either."""
 
 
 class ScheduleOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +78,7 @@ class ScheduleOptions(msgspec.Struct, frozen=True, kw_only=True):
         if reads_all:
             return cls(days=settings.days, pressure=100, reads_all=True)
         return cls(
-            days=settings.days if days is None else days, rate=optional_bytes(settings.rate if rate is None else rate.removesuffix("/s")),
+            days=settings.days if days is None else days, rate=parse_rate(settings.rate if rate is None else rate),
             hours=Hours.parse(settings.hours if hours is None else hours), pressure=settings.pressure,
         )  # fmt: skip
 
@@ -139,9 +143,11 @@ class _Run:
         self, book: ScheduleBook, options: ScheduleOptions, progress: Progress, now: Callable[[], int], stop: threading.Event
     ) -> None:
         self._book, self._options, self._progress, self._now = book, options, progress, now
-        bucket = TokenBucket(options.rate, sleep=stop.wait) if options.rate else None
-        self._gate = PressureGate(options.pressure, sleep=stop.wait) if options.pressure < 100 else None
-        self._pace = Pace(stop, bucket, self._gate)
+        self._stop, self._are_hours_over = stop, False
+        bucket = TokenBucket(options.rate, sleep=self._rest) if options.rate is not None else None
+        closes = self._close_in_time
+        self._gate = PressureGate(options.pressure, sleep=self._rest, is_over=closes) if options.pressure < 100 else None
+        self._pace = Pace(stop, bucket, self._gate, closes)
         self._submitted = self._later = 0
 
     def read_portion(self, report: ProofReport) -> None:
@@ -158,12 +164,11 @@ class _Run:
         checks = self._book.check_database
         for outcomes in prove_paced(items, self._pace, threads=count_cores(), check_database=checks, on_bytes=self._progress.advance):
             self._record(outcomes, report)
-            if self._is_closed() and not self._pace.stop.is_set():
-                report.ended = "the hours are over"
-                self._pace.stop.set()
+            self._close_in_time()
         self._progress.finish()
-        if report.read_files:
-            self._find_strangers(report)
+        if self._are_hours_over:
+            report.ended = "the hours are over"
+        self._find_strangers(report)
         report.seconds = round(time.monotonic() - began, 3)
         report.waited_seconds = round(self._gate.waited_s, 3) if self._gate else 0.0
 
@@ -181,6 +186,19 @@ class _Run:
 
     def _is_closed(self) -> bool:
         return self._options.hours is not None and not self._options.hours.is_open(time.time())
+
+    def _close_in_time(self) -> bool:
+        """Whether the hours are over: then the run ends, also in the middle of a file."""
+        if self._is_closed() and not self._stop.is_set():
+            self._are_hours_over = True
+            self._stop.set()
+        return self._are_hours_over
+
+    def _rest(self, seconds: float) -> None:
+        """Sleep, but no longer than the run may last."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._close_in_time() and not self._stop.wait(min(left, _LOOK_EVERY_S)):
+            continue
 
     def _due(self, portion: Portion, before: int) -> Iterator[Provable]:
         """Also what was just read and found damaged counts: it was read."""
@@ -202,7 +220,7 @@ class _Run:
                 report.take(outcome.finding)
 
     def _find_strangers(self, report: ProofReport) -> None:
-        for finding in self._book.strangers():
+        for finding in (*self._book.not_to_be_read(), *(self._book.strangers() if report.read_files else ())):
             self._book.put_stranger(finding, report.at)
             report.take(finding)
 
