@@ -147,6 +147,60 @@ def test_without_checksums_the_pieces_of_the_torrent_prove_and_mend(release: Rel
     assert not prove(path, reads_all=True).has_damage
 
 
+def bare_list(release: Release, path: Path, *places: str) -> Path:
+    """A mirror that holds a bare list of torrents, so that only pieces prove its files; gives the folder of its containers."""
+    new_mirror(path, *places)
+    shutil.copytree(release.folder / "torrents", path.parent / "list" / "torrents")
+    shutil.copy(release.folder / "torrents.json", path.parent / "list")
+    with open_mirror(path) as opened:
+        add_source(opened, str(path.parent / "list" / "torrents.json"), Silent())
+        assert run_once(opened, 20).waiting == []
+        return path / "held" / opened.ledger.sources()[0].source / "containers"
+
+
+def test_two_damaged_files_of_one_piece_are_mended_from_copies_of_both(release: Release, seeder: Seeder, tmp_path: Path) -> None:
+    containers = bare_list(release, tmp_path / "mirror", seeder.place)
+    for handle in seeder.handles:
+        seeder.session.remove_torrent(handle)
+    settings = tmp_path / "mirror" / "mirror.toml"
+    before = settings.read_text()
+    settings.write_text(before.replace("copies = []", f'copies = ["{release.folder}"]'))
+    assert settings.read_text() != before
+    sizes = [(path, path.stat().st_size) for path in sorted((containers / DATA).iterdir())]
+    for path, size in sizes:
+        if size:
+            flip(path, size // 2)
+    assert prove(tmp_path / "mirror", reads_all=True).damaged > 1
+    done = mend(tmp_path / "mirror", timeout_s=2)
+    assert done.lost == 0 and set(done.by_rung) == {"local"}
+    assert release.is_held_at(containers)
+    assert not prove(tmp_path / "mirror", reads_all=True).has_damage
+
+
+def test_a_damaged_torrent_is_told_where_only_its_pieces_prove_the_files(release: Release, seeder: Seeder, tmp_path: Path) -> None:
+    bare_list(release, tmp_path / "mirror", seeder.place)
+    with open_mirror(tmp_path / "mirror") as opened:
+        torrent = next(opened.torrent_file(row) for row in opened.ledger.torrents() if row.container == DATA)
+    whole = torrent.read_bytes()
+    torrent.write_bytes(whole[:-30])
+    report = prove(tmp_path / "mirror", reads_all=True)
+    assert [(finding.code, finding.path) for finding in report.listed] == [("bad-torrent", str(torrent))]
+    assert report.has_damage
+    torrent.write_bytes(whole)
+    assert not prove(tmp_path / "mirror", reads_all=True).has_damage
+    with open_mirror(tmp_path / "mirror") as opened:
+        assert not list(opened.ledger.findings("verify"))
+
+
+def test_strangers_in_folders_of_a_held_release_are_found_and_moved_away(mirror: Path) -> None:
+    stranger = held(mirror) / "torrents" / "stranger"
+    stranger.write_text("?")
+    report = prove(mirror, reads_all=True)
+    assert [(finding.code, finding.path) for finding in report.listed] == [("extra", str(stranger))]
+    assert mend(mirror).strangers == 1
+    assert not stranger.exists() and not prove(mirror, reads_all=True).has_damage
+
+
 def test_wrong_bytes_of_a_peer_are_never_put_in_place(release: Release, mirror: Path, seeder: Seeder, tmp_path: Path) -> None:
     bad_folder = tmp_path / "lies"
     shutil.copytree(release.folder / "containers", bad_folder)

@@ -31,19 +31,22 @@ def heal(
     dry_run: DryRunOption = False,
 ) -> int:
     """Mend what verify found, most played and rarest first: from copies here, patches, pieces of peers, the off-site copy."""
-    from fonoteca.ground.quantities import parse_bytes
+    from fonoteca.integrity.token_bucket import parse_rate
     from fonoteca.workflows.heal import HealOptions
     from fonoteca.workflows.heal import heal as heal_book
+    from fonoteca.workflows.heal_placing import READ_ONLY_HINT
     from fonoteca.workflows.heal_words import words_of
-    from fonoteca.workflows.schedule_open import what_is_proved
+    from fonoteca.workflows.schedule_open import require_writable, what_is_proved
 
     named = next((given for given in (path, mirror, archive) if given is not None), None)
     place = what_is_proved(Path.cwd()) if named is None else named.resolve()
-    rate = parse_bytes(limit.removesuffix("/s")) if limit else None
+    rate = parse_rate(limit or "")
+    if not dry_run:
+        require_writable(place, READ_ONLY_HINT)
     with _opened(place, peer, dry_run=dry_run) as book:
         report = heal_book(book, HealOptions(dry_run=dry_run, timeout_s=timeout, limit=rate), open_progress())
     emit_listed(report, "listed", "" if json else storable(words_of(report)), json)
-    return 3 if report.lost else 0
+    return 3 if report.lost or report.stuck or (dry_run and report.damaged) else 0
 
 
 @contextmanager

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import msgspec
 
-from fonoteca.ground.errors import FonotecaError, translate_os_errors
+from fonoteca.ground.errors import FonotecaError
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.spooled_list import SpooledList
 from fonoteca.workflows.heal_fetch import fetch_offsite, fetch_pieces_of
 from fonoteca.workflows.heal_items import Attempt, DamagedFile, DamagedQueue, HealBook, HealedFile, Result
 from fonoteca.workflows.heal_places import LyingAbout
-from fonoteca.workflows.heal_placing import LIST_MODE, MEMBER_MODE, Workbench, link_twin
+from fonoteca.workflows.heal_placing import LIST_MODE, MEMBER_MODE, Workbench, ends_the_run, told_for_all
 
 LOCAL, PATCH, PIECES, OFFSITE = "local", "patch", "pieces", "off-site"
 RUNGS = (LOCAL, PATCH, PIECES, OFFSITE)
@@ -45,6 +45,7 @@ class HealReport(msgspec.Struct, kw_only=True):
     mended_bytes: int = 0
     good: int = 0
     lost: int = 0
+    stuck: int = 0
     strangers: int = 0
     by_rung: Counter[str] = msgspec.field(default_factory=Counter)
     facts: list[str] = msgspec.field(default_factory=list)
@@ -60,6 +61,10 @@ def heal(book: HealBook, options: HealOptions, progress: Progress) -> HealReport
             healer.plan()
         else:
             healer.run()
+    except (FonotecaError, OSError) as error:
+        if not ends_the_run(error) or (told := told_for_all(error, book.path)) is error:
+            raise
+        raise told from error
     finally:
         healer.close()
     return report
@@ -120,12 +125,20 @@ class Healer:
         if not self.book.is_good(file):
             return False
         for twin in self.book.twins(file):
-            if not _is_same(file.path, twin):
-                with translate_os_errors(twin):
-                    link_twin(file.path, twin, self.bench.target(self._next()))
+            if not _is_same(file.path, twin) and (fact := self._link(file, twin)):
+                self._leave(file, LOCAL, str(file.path), self.book.begin_mend(file, LOCAL, str(file.path)), fact)
+                return True
         self.book.mended(file, file.path.stat().st_mtime_ns)
         self._done(file, "good")
         return True
+
+    def _link(self, file: DamagedFile, twin: Path) -> str | None:
+        """None where it is a link to the file now; else why not."""
+        try:
+            self.bench.link(file.path, twin, f"release/{file.name}", self.bench.target(self._next()))
+        except (FonotecaError, OSError) as error:
+            return _fact_of(error)
+        return None
 
     def _climb(self, file: DamagedFile) -> None:
         """The rungs that need nobody else."""
@@ -180,15 +193,22 @@ class Healer:
         try:
             produce(target)
         except FonotecaError as error:
-            return error.message
+            return _fact_of(error)
         except OSError as error:
-            return f"it cannot be read: {error.strerror or error}"
+            return f"it cannot be read: {_fact_of(error)}"
         return None if self.book.is_good(file, target) else "these are not the bytes"
 
     def _settle(self, file: DamagedFile, target: Path, rung: str, place: str, number: int) -> None:
-        """Good bytes at `target` go into place, are recorded, and only then the bad ones go."""
+        """Good bytes at `target` go into place, are recorded, and only then the bad ones go.
+
+        Where they cannot be put there, such as over a file that may not be changed, the others are mended all the same.
+        """
         mode = LIST_MODE if file.is_list else MEMBER_MODE
-        aside = self.bench.place(target, file.path, file.name, self.book.twins(file), mode=mode)
+        try:
+            aside = self.bench.place(target, file.path, file.name, self.book.twins(file), mode=mode)
+        except (FonotecaError, OSError) as error:
+            self._leave(file, rung, place, number, _fact_of(error))
+            return
         self.book.end_mend(number, "mended", place)
         status = file.path.stat()
         self.book.mended(file, status.st_mtime_ns)
@@ -199,6 +219,13 @@ class Healer:
         self._done(file, "mended", status.st_size)
         if aside is not None:
             self._drop(aside)
+
+    def _leave(self, file: DamagedFile, rung: str, place: str, number: int, fact: str) -> None:
+        """It stays damaged: what was found of it stands, and the next run tries again."""
+        fact = f"good bytes cannot be put in place: {fact}"
+        self.book.end_mend(number, "failed", f"{place}: {fact}")
+        self.queue.note(file, Attempt(rung, place, "failed", fact))
+        self._done(file, "stuck")
 
     def _drop(self, aside: Path) -> None:
         """Unless its bytes may be what another file lacks."""
@@ -223,6 +250,8 @@ class Healer:
         self.progress.advance()
         if result == "lost":
             self.report.lost += 1
+        elif result == "stuck":
+            self.report.stuck += 1
         elif result == "good":
             self.report.good += 1
         else:
@@ -260,6 +289,8 @@ class Healer:
         self._try_each(file, OFFSITE, iter(ways))
 
     def _give_up(self, file: DamagedFile) -> None:
+        """Lost only where its bytes could have been written, had anybody had them."""
+        self.bench.require_room(file.size or 0)
         facts = "; ".join(f"{attempt.rung}: {attempt.fact}" for attempt in self.queue.attempts(file))
         self.book.lost(file, facts)
         self._done(file, "lost")
@@ -267,9 +298,14 @@ class Healer:
     def _move_strangers(self) -> None:
         for path, name in list(self.book.strangers()):
             if os.path.lexists(path):
-                self.bench.move_stranger(path, name)
+                try:
+                    self.bench.move_stranger(path, name)
+                except (FonotecaError, OSError) as error:
+                    self.report.facts.append(f"{path} cannot be moved away: {_fact_of(error)}")
+                    continue
                 self.report.strangers += 1
             self.book.moved_stranger(path)
+        self.report.facts += [f"a folder lay in the place of a file; it is now {place}" for place in self.bench.moved_folders]
         if self.report.strangers:
             self.report.facts.append(f"files that are on no list were moved to {self.bench.strangers}")
 
@@ -299,6 +335,13 @@ _NOTHING = {
     PATCH: "nothing that it could be made from is here",
     OFFSITE: "no off-site copy is named under [heal]",
 }
+
+
+def _fact_of(error: FonotecaError | OSError) -> str:
+    """Why a single file failed. Raises the error where no other can succeed."""
+    if ends_the_run(error):
+        raise error
+    return error.message if isinstance(error, FonotecaError) else f"{error.strerror or error}"
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -94,6 +94,8 @@ class ArchiveHealBook:
 
     def _in_container(self, name: str) -> DamagedFile | None:
         _, folder, *rest = name.split("/")
+        if len(rest) > 1:
+            return None  # it lies in a folder that took the place of a member
         if rest:
             member = self.ledger.member(rest[0])
             container = self.ledger.container(member.container) if member else None

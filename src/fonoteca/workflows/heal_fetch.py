@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,13 @@ import msgspec
 
 from fonoteca.ground.errors import ClientError, FonotecaError, ProgramError
 from fonoteca.ground.programs import has_program, run_program
-from fonoteca.integrity.paced_proving import check_piece
+from fonoteca.integrity.paced_proving import PADDING, check_piece, open_neighbour
 from fonoteca.integrity.schedule import PieceCheck
 from fonoteca.torrents import TorrentInfo, read_torrent
 from fonoteca.workflows.heal_items import DamagedFile, TorrentSource
+from fonoteca.workflows.heal_placing import ends_the_run
 
 CHUNK_BYTES = 256 << 20
-_ZEROS = Path("/dev/zero")  # what pads are made of
 FEW_PIECES = 3
 """Files of no more pieces are fetched whole; of larger ones only the pieces that are bad."""
 
@@ -49,10 +49,8 @@ class _Wanted:
     def is_proved(self, target: Path, fetched: Path) -> bool:
         """Whether every piece is right, its neighbours' bytes taken from what was fetched: those on disk may be damaged themselves."""
         for place, pieces in ((fetched / self.info.name, self.needed), (self.place, self.pieces - self.needed)):
-            check = piece_check(self.info, place, self.position)
             own = place if self.info.is_single else place / self.info.files[self.position].path
-            files = tuple((target if path == own else path, first, size) for path, first, size in check.files)
-            check = msgspec.structs.replace(check, files=files)
+            check = with_files_at(piece_check(self.info, place, self.position), {own: target})
             if not all(check_piece(check, piece - check.first_piece, read_plain)[1] for piece in pieces):
                 return False
         return True
@@ -122,6 +120,8 @@ def _fetch_chunk(chunk: list[_Wanted], source: TorrentSource, folder: Path, opti
     try:
         got = _fetch(source, wanted, into, options)
     except (ClientError, FonotecaError) as error:
+        if ends_the_run(error):
+            raise
         fact = error.message
     for number, one in enumerate(chunk):
         lacking = one.needed - got
@@ -130,14 +130,23 @@ def _fetch_chunk(chunk: list[_Wanted], source: TorrentSource, folder: Path, opti
             yield one.file, None, fact or words
             continue
         target = folder / f"fetched-{number}"
-        if one.size:
-            one.put_together(into, target)
-        else:
-            target.touch()
-        is_right = bool(one.file.sha256) or one.is_proved(target, into)  # with a SHA-256 the caller proves it
-        yield one.file, target, None if is_right else "the pieces that came do not make the file"
+        yield one.file, target, _put_together(one, into, target)
         target.unlink(missing_ok=True)
     shutil.rmtree(into, ignore_errors=True)
+
+
+def _put_together(one: _Wanted, fetched: Path, target: Path) -> str | None:
+    """None where the whole file is at `target`; with a SHA-256 the caller proves it."""
+    try:
+        if one.size:
+            one.put_together(fetched, target)
+        else:
+            target.touch()
+    except OSError as error:
+        if ends_the_run(error):
+            raise
+        return f"its pieces cannot be put together: {error.strerror or error}"
+    return None if one.file.sha256 or one.is_proved(target, fetched) else "the pieces that came do not make the file"
 
 
 def _fetch(source: TorrentSource, wanted: set[int], into: Path, options: Any) -> set[int]:
@@ -170,15 +179,21 @@ def piece_check(info: TorrentInfo, place: Path, position: int) -> PieceCheck:
     for number, one in enumerate(info.files):
         touches = offsets[number] < high * length and offsets[number] + one.size > low * length
         if touches and one.size:
-            path = _ZEROS if one.is_padding else place if info.is_single else place / one.path
+            path = PADDING if one.is_padding else place if info.is_single else place / one.path
             files.append((path, offsets[number], one.size))
     pieces = info.pieces[low * 20 : high * 20] if size else b""
     return PieceCheck(files=tuple(files), first_byte=first, piece_length=length, pieces=pieces, first_piece=low)
 
 
+def with_files_at(check: PieceCheck, places: Mapping[Path, Path]) -> PieceCheck:
+    """The same check with some of its files read from other places."""
+    files = tuple((places.get(path, path), first, size) for path, first, size in check.files)
+    return msgspec.structs.replace(check, files=files)
+
+
 def read_plain(path: Path, start: int, length: int) -> Iterator[memoryview]:
     """Bytes of a file as they lie."""
-    with open(path, "rb", buffering=0) as file:
+    with open_neighbour(path) as file:
         file.seek(start)
         while length > 0 and (content := file.read(min(length, 1 << 20))):
             yield memoryview(content)

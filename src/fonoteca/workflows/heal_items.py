@@ -12,7 +12,9 @@ import msgspec
 from fonoteca.ground.findings import Finding
 from fonoteca.integrity.schedule import PieceCheck
 
-Result = Literal["mended", "good", "lost", "planned"]
+Result = Literal["mended", "good", "lost", "stuck", "planned"]
+"""stuck: the good bytes are at hand, but cannot be put in place."""
+
 TOP_PLAYS = 1 << 60
 """Lists and metadata files come first: the others cannot be read without them."""
 

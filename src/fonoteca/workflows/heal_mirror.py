@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice, product
 from pathlib import Path
 
 import msgspec
@@ -19,10 +20,11 @@ from fonoteca.ground.errors import FonotecaError, NotFoundError
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.mirror_settings import split_address
 from fonoteca.integrity.mirror_ledger_rows import Mend, MirrorFile, MirrorList, MirrorTorrent
-from fonoteca.integrity.paced_proving import check_piece
+from fonoteca.integrity.paced_proving import check_piece, spans_of
+from fonoteca.integrity.schedule import PieceCheck
 from fonoteca.torrents.web_seeds import with_web_seeds
 from fonoteca.workflows.census import take_census
-from fonoteca.workflows.heal_fetch import read_plain
+from fonoteca.workflows.heal_fetch import read_plain, with_files_at
 from fonoteca.workflows.heal_items import TOP_PLAYS, DamagedFile, Maker, TorrentSource
 from fonoteca.workflows.heal_places import OriginalsIndex, places_in_copies, places_in_snapshots, sha256_of
 from fonoteca.workflows.mirror import Mirror, open_mirror
@@ -31,6 +33,7 @@ from fonoteca.workflows.roster_files import rosters_of
 from fonoteca.workflows.schedule_mirror_book import TorrentShelf, key_of_file, key_of_list, track_of
 
 VERIFY, HEAL = "verify", "heal"
+_MOST_TRIES = 64  # combinations of copies that one piece is tried with
 
 
 class MirrorHealBook:
@@ -131,9 +134,38 @@ class MirrorHealBook:
             return sha256_of(path) == file.sha256
         if file.pieces is None:
             return file.size == 0
-        files = tuple((path if one == file.path else one, *rest) for one, *rest in file.pieces.files)
-        check = msgspec.structs.replace(file.pieces, files=files)
-        return all(check_piece(check, number, read_plain)[1] for number in range(len(check.pieces) // 20))
+        check = with_files_at(file.pieces, {file.path: path})
+        return all(
+            check_piece(check, number, read_plain)[1] or self._is_good_beside_copies(file, check, number)
+            for number in range(len(check.pieces) // 20)
+        )
+
+    def _is_good_beside_copies(self, file: DamagedFile, check: PieceCheck, number: int) -> bool:
+        """Whether the piece is right with copies of its other damaged files: SHA-1 then proves all of them together."""
+        touched = {path for path, _, _ in spans_of(check, number)}
+        others = {one.path: copies for one in self._damaged_beside(file, touched) if (copies := self._copies_of(one))}
+        choices = product(*([(path, copy) for copy in (path, *copies)] for path, copies in others.items()))
+        next(choices)  # all as they lie, which was tried
+        return any(check_piece(with_files_at(check, dict(chosen)), number, read_plain)[1] for chosen in islice(choices, _MOST_TRIES))
+
+    def _damaged_beside(self, file: DamagedFile, touched: set[Path]) -> Iterator[DamagedFile]:
+        """Damaged files of the same torrent that lie in these places; they come one after the other."""
+        row = self.shelf.get(file.torrent or "")
+        if row is None or file.position is None:
+            return
+        for step in (-1, 1):
+            position = file.position + step
+            while (one := self.ledger.file(row[0].infohash, position)) is not None:
+                path = self.mirror.file_path(one, row[0])
+                if path in touched and one.state in ("damaged", "lost"):
+                    yield self._file(one, row[0])
+                elif path not in touched and one.size:
+                    break
+                position += step
+
+    def _copies_of(self, file: DamagedFile) -> list[Path]:
+        """Files of its size that may have its bytes."""
+        return [place for place in self.places(file) if place.is_file() and not place.is_symlink() and place.stat().st_size == file.size]
 
     def twins(self, file: DamagedFile) -> Sequence[Path]:
         """None: a mirror holds each file once."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from fonoteca.ground.errors import translate_os_errors
+from fonoteca.ground.errors import AccessError, ClientError, DiskFullError, FonotecaError, ProgramError, translate_os_errors
 from fonoteca.ground.files import reflink_or_copy, sync_folder
 
 MEMBER_MODE = 0o444
 LIST_MODE = 0o644
+READ_ONLY_HINT = "Mount it so that it can be written. fonoteca verify reads everything, and writes nothing."
+_NOTHING_CAN_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_LEAST_ROOM, _MOST_TRIED = 1 << 20, 64 << 20
+_WORDS_OF_OTHERS = ("no space left on device", "remaining disk space", "disk quota exceeded", "read-only file system")
 
 
 class Workbench:
@@ -20,6 +25,7 @@ class Workbench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.new, self.bad, self.strangers = folder / "new", folder / "bad", folder / "strangers"
+        self.moved_folders: list[Path] = []
 
     def open(self) -> None:
         """Take away what a killed run left on the way; what it set aside stays until its files are good."""
@@ -42,6 +48,19 @@ class Workbench:
         path.unlink(missing_ok=True)
         return path
 
+    def require_room(self, size: int) -> None:
+        """OSError where this many bytes could not be written now; asked before a file is called lost."""
+        size = min(max(size, _LEAST_ROOM), _MOST_TRIED)
+        path = self.new / "room"
+        try:
+            with open(path, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if ends_the_run(error):
+                raise
+        finally:
+            path.unlink(missing_ok=True)
+
     def write(self, path: Path, parts: Iterable[bytes | bytearray | memoryview]) -> None:
         """Bytes that were made."""
         with translate_os_errors(path), open(path, "wb") as file:
@@ -63,25 +82,31 @@ class Workbench:
             aside = self._set_aside(path, name)
             os.replace(good, path)
             sync_folder(path.parent)
-            for twin in twins:
-                link_twin(path, twin, good.with_name(good.name + ".link"))
+        for twin in twins:
+            self.link(path, twin, f"release/{name}", good.with_name(good.name + ".link"))
         return aside
+
+    def link(self, path: Path, twin: Path, name: str, way: Path) -> None:
+        """Make `twin`, which has this `name`, a link to the good file at `path`; `way` is a free name for it meanwhile."""
+        with translate_os_errors(twin):
+            if _is_folder(twin):
+                self.moved_folders.append(self.move_stranger(twin, name))
+            _link_twin(path, twin, way)
 
     def _set_aside(self, path: Path, name: str) -> Path | None:
         if not os.path.lexists(path):
             return None
+        if _is_folder(path):  # what is in it is somebody's: it is never deleted
+            self.moved_folders.append(self.move_stranger(path, name))
+            return None
         aside = self.bad / name
         aside.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(aside, ignore_errors=True)
-            os.rename(path, aside)
-            return aside
         aside.unlink(missing_ok=True)
         os.link(path, aside, follow_symlinks=False)
         return aside
 
     def move_stranger(self, path: Path, name: str) -> Path:
-        """Move a file that is on no list out of the way; gives where it is now."""
+        """Move a file that is on no list, or a folder in the place of a file, out of the way; gives where it is now."""
         target = self.strangers / name
         number = 0
         while os.path.lexists(target):
@@ -95,8 +120,35 @@ class Workbench:
         return target
 
 
-def link_twin(path: Path, twin: Path, way: Path) -> None:
-    """Make `twin` a link to the file at `path`, by one rename; `way` is a free name on the same file system."""
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def ends_the_run(error: BaseException) -> bool:
+    """Whether nothing at all can be written any more, so that no file is to blame: no room, no quota, mounted read-only."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DiskFullError) or (isinstance(cause, OSError) and cause.errno in _NOTHING_CAN_BE_WRITTEN):
+            return True
+        cause = cause.__cause__
+    return isinstance(error, (ClientError, ProgramError)) and any(words in str(error).lower() for words in _WORDS_OF_OTHERS)
+
+
+def told_for_all(error: BaseException, place: Path) -> FonotecaError:
+    """The same as an error of the whole run, with the way out; damaged files stay damaged and are tried again by the next run."""
+    words = str(error).lower()
+    if "read-only file system" in words:
+        return AccessError(f"{place} is mounted read-only, so nothing can be mended", READ_ONLY_HINT)
+    if isinstance(error, DiskFullError):
+        return error
+    return DiskFullError(
+        f"no room left to mend at {place} ({getattr(error, 'message', error)})",
+        "Free some space (df -h and quota show where) and run fonoteca heal again: it goes on, and nothing is called lost.",
+    )
+
+
+def _link_twin(path: Path, twin: Path, way: Path) -> None:
+    """By one rename; `way` is on the same file system."""
     _make_folder(twin.parent)
     way.unlink(missing_ok=True)
     os.link(path, way)

@@ -14,6 +14,7 @@ from fonoteca.integrity import SigningKey, load_key, read_checksums, sign_file, 
 from fonoteca.integrity.checksums import Checksum
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.heal_items import Maker
+from fonoteca.workflows.heal_placing import ends_the_run
 from fonoteca.workflows.publish import CHECKSUMS, SIGNED, _checksums, count_left_out
 from fonoteca.workflows.release_files import ReleaseWriter
 from fonoteca.workflows.verify_release import SIGNATURES
@@ -116,4 +117,6 @@ class ReleaseRemaker:
                 write_checksums(file, _checksums(archive, content, containers))
                 os.fsync(file.fileno())
         except (FonotecaError, OSError) as error:
+            if ends_the_run(error):
+                raise
             self._fact = f" ({error})"

@@ -25,6 +25,8 @@ def words_of(report: HealReport) -> str:
         lines += _file(file)
     if len(report.listed) > MOST_SHOWN:
         lines.append("--json lists all")
+    if report.stuck:
+        lines.append("For some files good bytes are at hand: let their places be changed (lsattr, ls -ld), and heal again.")
     if report.lost:
         lines.append("What is lost here may be elsewhere: name more places under [heal], give --peer, and heal again.")
     return "\n".join(lines)
@@ -36,7 +38,8 @@ def _headline(report: HealReport) -> str:
     if not report.is_done:
         return f"{format_count(report.damaged, 'damaged file')}; nothing was changed"
     good = f", {report.good:,} good again already" if report.good else ""
-    return f"{format_count(report.mended, 'file')} mended ({format_bytes(report.mended_bytes)}){good}, {report.lost:,} lost"
+    stuck = f", {report.stuck:,} could not be put in place" if report.stuck else ""
+    return f"{format_count(report.mended, 'file')} mended ({format_bytes(report.mended_bytes)}){good}, {report.lost:,} lost{stuck}"
 
 
 def _file(file: HealedFile) -> list[str]:
@@ -46,7 +49,7 @@ def _file(file: HealedFile) -> list[str]:
             lines.append(f"    {attempt.rung}: would try {attempt.place}")
         elif attempt.result == "mended":
             lines.append(f"    {attempt.rung}: {attempt.place}")
-        elif file.result == "lost":
+        elif file.result in ("lost", "stuck"):
             lines.append(f"    {attempt.rung}: {attempt.place + ': ' if attempt.place else ''}{attempt.fact}")
     if file.result == "lost":
         lines += [f"    may have it: {one}" for one in file.might_have]
