@@ -116,7 +116,10 @@ def _judge_key(path: Path) -> Iterator[Finding]:
 
 
 def _judge_database(path: Path) -> Iterator[Finding]:
-    """Whether it is whole (quickly) and can be written; another process that is writing just now is no hindrance."""
+    """Whether it is there, whole (quickly) and can be written; another process that is writing just now is no hindrance."""
+    if not os.path.lexists(path):
+        yield Finding("missing", str(path), "there is no such database")
+        return
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
