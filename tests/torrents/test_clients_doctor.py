@@ -47,7 +47,7 @@ def test_lost_and_open_keys_damaged_and_lost_databases_are_found(tmp_path: Path)
     assert codes(examine(archive)) == ["bad-key", "bad-database"]
     (archive / "signing" / "release.key").unlink()
     (archive / "ledger.sqlite3").unlink()
-    assert codes(examine(archive)) == ["bad-key", "not-writable"]
+    assert codes(examine(archive)) == ["bad-key", "missing"]
     assert not (archive / "ledger.sqlite3").exists()
 
 
