@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from fonoteca.ground.errors import NotAMirrorError, SettingsError, UsageError, translate_os_errors
+from fonoteca.ground.errors import NotAMirrorError, SettingsError, UsageError
 from fonoteca.ground.quantities import parse_bytes
+from fonoteca.ground.toml_files import read_toml
 
 MIRROR_FILE = "mirror.toml"
 FORMAT = 1
@@ -142,32 +142,9 @@ def read_mirror_settings(mirror: Path) -> MirrorSettings:
     path = mirror / MIRROR_FILE
     if not path.is_file():
         raise NotAMirrorError(f"{mirror} holds no {MIRROR_FILE}", "Make a mirror there with: fonoteca mirror add SOURCE --mirror DIR.")
-    with translate_os_errors(path):
-        text = path.read_bytes()
-    try:
-        settings = msgspec.toml.decode(text, type=MirrorSettings)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: {error}", _suggest(str(error))) from error
+    settings = read_toml(path, MirrorSettings, "docs/mirror-settings.md")
     _check(settings, path)
     return settings
-
-
-def _suggest(message: str) -> str:
-    found = re.search(r"unknown field `([^`]*)`", message)
-    if not found:
-        return "docs/mirror-settings.md lists every key with its type."
-    close = difflib.get_close_matches(found[1], _all_keys(MirrorSettings), n=1)
-    return f"Did you mean {close[0]}?" if close else "docs/mirror-settings.md lists every key."
-
-
-def _all_keys(struct: Any) -> set[str]:
-    keys: set[str] = set()
-    for name, hint in get_type_hints(struct).items():
-        keys.add(name)
-        for part in (hint, *get_args(hint)):
-            if isinstance(part, type) and issubclass(part, msgspec.Struct):
-                keys |= _all_keys(part)
-    return keys
 
 
 def _check(settings: MirrorSettings, path: Path) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from fonoteca.ground.errors import NotAnArchiveError, SettingsError, UsageError, translate_os_errors
+from fonoteca.ground.errors import NotAnArchiveError, SettingsError, UsageError
 from fonoteca.ground.mirror_settings import HealSettings, ProvingSettings, check_proving
 from fonoteca.ground.quantities import parse_bytes
 from fonoteca.ground.things import Tier
+from fonoteca.ground.toml_files import read_toml
 
 SETTINGS_FILE = "archive.toml"
 FORMAT = 1
@@ -175,32 +175,9 @@ def read_settings(archive: Path) -> Settings:
     path = archive / SETTINGS_FILE
     if not path.is_file():
         raise NotAnArchiveError(f"{archive} holds no {SETTINGS_FILE}", "Make an archive there with: fonoteca init DIR.")
-    with translate_os_errors(path):
-        text = path.read_bytes()
-    try:
-        settings = msgspec.toml.decode(text, type=Settings)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: {error}", _suggest(str(error))) from error
+    settings = read_toml(path, Settings, "docs/settings.md")
     _check(settings, path)
     return settings
-
-
-def _suggest(message: str) -> str:
-    found = re.search(r"unknown field `([^`]*)`", message)
-    if not found:
-        return "docs/settings.md lists every key with its type."
-    close = difflib.get_close_matches(found[1], _all_keys(Settings), n=1)
-    return f"Did you mean {close[0]}?" if close else "docs/settings.md lists every key."
-
-
-def _all_keys(struct: Any) -> set[str]:
-    keys: set[str] = set()
-    for name, hint in get_type_hints(struct).items():
-        keys.add(name)
-        for part in (hint, *get_args(hint)):
-            if isinstance(part, type) and issubclass(part, msgspec.Struct):
-                keys |= _all_keys(part)
-    return keys
 
 
 def _check(settings: Settings, path: Path) -> None:

@@ -22,8 +22,9 @@ class SpooledList(Generic[Item]):
 
     def append(self, item: Item) -> None:
         """One more."""
+        line = msgspec.json.encode(item) + b"\n"
         self._file.seek(0, 2)
-        self._file.write(msgspec.json.encode(item) + b"\n")
+        self._file.write(line)
         self._count += 1
 
     def __len__(self) -> int:
