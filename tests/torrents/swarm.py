@@ -18,7 +18,7 @@ PIECE = 65_536
 SIZES = {"aacid__a": 300_000, "aacid__b": 65_536, "aacid__c": 1, "aacid__d": 500_001, "aacid__e": 250_000}
 
 
-def wait_until(is_so: Callable[[], object], seconds: float = 40) -> bool:
+def wait_until(is_so: Callable[[], object], seconds: float = 90) -> bool:
     """Whether it came to be so in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

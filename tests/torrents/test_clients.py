@@ -125,7 +125,7 @@ def test_limits_hold_and_can_be_lifted(running: Running, tmp_path: Path) -> None
     client.add(folder.torrent, held)
     running.meet(folder.infohash, peer, seed)
     assert wait_until(lambda: seed.status().total_payload_upload > 0)
-    assert not wait_until(lambda: seed.status().total_payload_upload > 700_000, 2)
+    assert not wait_until(lambda: client.state(folder.infohash).have_bytes > 700_000, 2)  # what the peer has sent may wait on the way
     client.limit(None, None)
     assert client.settings().download_limit is None
     assert wait_until(lambda: is_complete(client, folder.infohash))

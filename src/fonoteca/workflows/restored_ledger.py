@@ -230,7 +230,7 @@ def restore_releases(ledger: Ledger, release: Path, told: dict[str, Any], entrie
 def _content_of(ledger: Ledger, release: Path) -> str:
     """What `publish` compares, so that the release stands where nothing changes."""
     lines = read_good_checksums(release / "SHA256SUMS")
-    content = {line.path: line.sha256 for line in lines if not line.path.startswith("containers/") and line.path not in PAGES}
+    content = {line.path: line.sha256 for line in lines if not line.path.startswith(("containers/", "deltas/")) and line.path not in PAGES}
     return content_digest(content, ledger.containers(state="current"))
 
 
