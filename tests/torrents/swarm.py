@@ -18,7 +18,7 @@ PIECE = 65_536
 SIZES = {"aacid__a": 300_000, "aacid__b": 65_536, "aacid__c": 1, "aacid__d": 500_001, "aacid__e": 250_000}
 
 
-def wait_until(is_so: Callable[[], object], seconds: float = 90) -> bool:
+def wait_until(is_so: Callable[[], object], seconds: float = 180) -> bool:
     """Whether it came to be so in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -87,7 +87,8 @@ class Peer:
         self.session = lt.session({
             "listen_interfaces": f"{address}:0", "outgoing_interfaces": address, "enable_dht": False, "enable_lsd": False,
             "enable_upnp": False, "enable_natpmp": False, "allow_multiple_connections_per_ip": True, "close_redundant_connections": False,
-            "enable_outgoing_utp": False, "enable_incoming_utp": False, "min_reconnect_time": 1, "alert_mask": 0, **settings,
+            "enable_outgoing_utp": False, "enable_incoming_utp": False, "min_reconnect_time": 1,
+            "max_failcount": 100, "alert_mask": 0, **settings,
         })  # fmt: skip
         assert wait_until(self.session.listen_port)
         self.port = self.session.listen_port()
