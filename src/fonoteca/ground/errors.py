@@ -9,6 +9,17 @@ FonotecaError                    failed                       exit 1
 ├── DiskFullError                disk-full                    exit 1
 ├── AccessError                  no-access                    exit 1
 ├── ProgramError                 program                      exit 1
+├── PoolError                    pool                         exit 1
+│   ├── NoZfsError               no-zfs                       exit 1
+│   ├── PoolBusyError            pool-busy                    exit 1
+│   ├── PoolSuspendedError       pool-suspended               exit 1
+│   ├── DiskGoneError            disk-gone                    exit 1
+│   ├── DiskRefusedError         disk-refused                 exit 1
+│   ├── SnapshotConflictError    snapshot-conflict            exit 1
+│   ├── StaleTokenError          stale-token                  exit 1
+│   ├── StreamError              stream                       exit 1
+│   └── TargetError              target                       exit 1
+│       └── HostKeyError         host-key                     exit 1
 ├── ClientError                  client                       exit 1
 ├── DatabaseError                database                     exit 1
 ├── NotFoundError                not-found                    exit 1
@@ -19,7 +30,9 @@ FonotecaError                    failed                       exit 1
     ├── ContainerFormatError     container-format             exit 1
     ├── TorrentFormatError       torrent-format               exit 1
     ├── PatchError               patch                        exit 1
-    └── SignatureError           signature                    exit 1
+    ├── SignatureError           signature                    exit 1
+    ├── PoolOutputError          pool-output                  exit 1
+    └── PoolPlanError            pool-plan                    exit 1
 
 Every class is documented in docs/errors.md, which a test compares with this tree.
 """
@@ -96,6 +109,76 @@ class ProgramError(FonotecaError):
 
     code = "program"
 
+    def __init__(self, message: str, hint: str = "", *, status: int | None = None, stderr: str = "") -> None:
+        super().__init__(message, hint)
+        self.status, self.stderr = status, stderr
+
+
+class PoolError(FonotecaError):
+    """ZFS refuses or fails."""
+
+    code = "pool"
+
+
+class NoZfsError(PoolError):
+    """This machine has no ZFS, or its module is not loaded."""
+
+    code = "no-zfs"
+
+
+class PoolBusyError(PoolError):
+    """Something else uses the pool, dataset or snapshot."""
+
+    code = "pool-busy"
+
+
+class PoolSuspendedError(PoolError):
+    """ZFS has stopped all writing to the pool, since too many disks are gone."""
+
+    code = "pool-suspended"
+
+
+class DiskGoneError(PoolError):
+    """A disk that is needed cannot be opened."""
+
+    code = "disk-gone"
+
+
+class DiskRefusedError(PoolError):
+    """A disk must not be used as asked: it holds data, is too small, or does not fit the others."""
+
+    code = "disk-refused"
+
+
+class SnapshotConflictError(PoolError):
+    """Source and target have no way from one to the other without losing what the target keeps."""
+
+    code = "snapshot-conflict"
+
+
+class StaleTokenError(PoolError):
+    """A send that was cut cannot be resumed: what its token names is gone."""
+
+    code = "stale-token"
+
+
+class StreamError(PoolError):
+    """A send stream is cut short or damaged."""
+
+    code = "stream"
+
+
+class TargetError(PoolError):
+    """The other side of a replication cannot be reached, or does not answer as it should."""
+
+    code = "target"
+
+
+class HostKeyError(TargetError):
+    """The target shows another SSH host key than before."""
+
+    code = "host-key"
+
 
 class ClientError(FonotecaError):
     """A BitTorrent client does not answer, or refuses what it is asked."""
@@ -162,6 +245,18 @@ class SignatureError(FormatError):
     """A key or signature that cannot be read or does not fit."""
 
     code = "signature"
+
+
+class PoolOutputError(FormatError):
+    """What zpool, zfs or a disk tool printed cannot be understood."""
+
+    code = "pool-output"
+
+
+class PoolPlanError(FormatError):
+    """A plan of a pool that cannot be read, or does not hold together."""
+
+    code = "pool-plan"
 
 
 @contextmanager

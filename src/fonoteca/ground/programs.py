@@ -30,6 +30,9 @@ def run_program(arguments: Sequence[str | Path], *, timeout_s: float, stdin: byt
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{name} did not finish within {timeout_s:.0f} s", "Try again with less load.") from error
     if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
-        raise ProgramError(f"{name} ended with status {done.returncode}: {' / '.join(words)}", f"Run it by hand: {arguments}")
+        told = done.stderr.decode("utf-8", "replace").strip()
+        raise ProgramError(
+            f"{name} ended with status {done.returncode}: {' / '.join(told.splitlines()[-3:])}", f"Run it by hand: {arguments}",
+            status=done.returncode, stderr=told,
+        )  # fmt: skip
     return done.stdout

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from fonoteca.ground.errors import NotAnArchiveError, SettingsError, UsageError
 from fonoteca.ground.mirror_settings import HealSettings, ProvingSettings, check_proving
+from fonoteca.ground.pool_settings import PoolSettings
 from fonoteca.ground.quantities import parse_bytes
 from fonoteca.ground.things import Tier
 from fonoteca.ground.toml_files import read_toml
@@ -137,6 +138,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     catalogue: CatalogueSettings = CatalogueSettings()
     proving: ProvingSettings = ProvingSettings()
     heal: HealSettings = HealSettings()
+    pool: PoolSettings = PoolSettings()
 
     @property
     def tier_list(self) -> tuple[Tier, ...]:
