@@ -70,14 +70,19 @@ def _write_tables(settings: type) -> str:
 
 
 def _walk(top: shapes.StructType) -> Iterator[tuple[str, shapes.StructType]]:
-    """The top table and the tables below it, by their titles in TOML."""
+    """The top table and all below it, each after the one that it belongs to, by their titles in TOML."""
     yield "At the top", top
-    for field in top.fields:
-        kind = field.type
+    yield from _walk_below(top, "")
+
+
+def _walk_below(struct: shapes.StructType, above: str) -> Iterator[tuple[str, shapes.StructType]]:
+    for field in struct.fields:
+        kind, name = field.type, f"{above}{field.name}"
         if isinstance(kind, shapes.VarTupleType) and isinstance(kind.item_type, shapes.StructType):
-            yield f"[[{field.name}]]", kind.item_type
+            yield f"[[{name}]]", kind.item_type
         elif isinstance(kind, shapes.StructType):
-            yield f"[{field.name}]", kind
+            yield f"[{name}]", kind
+            yield from _walk_below(kind, f"{name}.")
 
 
 def _write_table(title: str, struct: shapes.StructType) -> str:

@@ -26,7 +26,7 @@ class SnapshotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReplicaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A copy of the store on another pool."""
+    """A copy of the store on another pool; it keeps snapshots by a policy of its own."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", description="What to call it on the command line.")]
     target: Annotated[str, Meta(description="A dataset of this machine (`backup/fonoteca`) or `ssh://user@host[:port]/backup/fonoteca`.")]
@@ -38,6 +38,10 @@ class ReplicaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lag_hours: Annotated[float, Meta(gt=0, description="A copy that is older than this is an alarm.")] = 26
     bandwidth: Annotated[str, Meta(description='Bytes a second at most: "50 MB". Empty: no limit.')] = ""
     prove_days: Annotated[Days, Meta(description="The copy is scrubbed and read again at least so often.")] = 35
+    hourly: Annotated[Kept, Meta(description="Hourly snapshots kept there.")] = 48
+    daily: Annotated[Kept, Meta(description="Daily snapshots kept there.")] = 90
+    monthly: Annotated[Kept, Meta(description="Monthly snapshots kept there.")] = 36
+    yearly: Annotated[Kept, Meta(description="Yearly snapshots kept there.")] = 10
 
 
 class PoolSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,5 +54,8 @@ class PoolSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fill_limit: Annotated[Percent, Meta(description="Percent of the pool that may be full before it is an alarm.")] = 80
     scrub_days: Annotated[Days, Meta(description="Every block is read and checked at least so often.")] = 35
     mail: Annotated[str, Meta(description="Who is written to when a disk dies, for ZED.")] = "root"
+    copies: Annotated[
+        int, Meta(ge=0, le=100, description="No snapshot is pruned before so many replicas have it or a later one; 0: no matter how many.")
+    ] = 0
     snapshots: tuple[SnapshotSettings, ...] = (SnapshotSettings(),)
     replicas: tuple[ReplicaSettings, ...] = ()
