@@ -1,0 +1,216 @@
+"""`pool replace`: a disk gives way to another; planned, done, watched to its end and proved. ZFS goes on whatever happens here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from fonoteca.ground.errors import DiskRefusedError, NotFoundError, PoolError, StoppedError, UsageError
+from fonoteca.pools.disks import Disk, find_disk
+from fonoteca.pools.health import PoolHealth, Scan, Vdev
+from fonoteca.pools.listing import read_pool_properties
+from fonoteca.pools.redundancy import Place, answers_to, find_place, without_partition
+from fonoteca.pools.replace_steps import Command, Step, Surroundings, introduce, plan_steps
+from fonoteca.pools.replacing import Judgement, check_successor, compare, find_pulled_by_mistake, is_resilvering, judge, spares_to_send_back
+from fonoteca.pools.resilver_progress import PaceKeeper, TimeLeft
+from fonoteca.pools.status import read_health
+from fonoteca.pools.zfs import Zfs
+
+EVERY_S = 5.0
+_SEEN_WITHIN_S = 30.0
+
+Outcome = Literal["planned", "taken-offline", "begun", "healthy", "not-healthy"]
+Tell = Callable[[Scan, TimeLeft], None]
+
+
+class Replacement(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done about one disk. `successor` is what takes its place: the disk that was named, or one that does so already."""
+
+    pool: str
+    disk: str
+    handle: str
+    introduction: str
+    judgement: Judgement
+    steps: tuple[Step, ...]
+    new: str | None = None
+    successor: str | None = None
+    path: str | None = None
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """What --yes runs."""
+        return tuple(step.command for step in self.steps if step.is_ours)
+
+
+class ReplaceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it: the plan, what was noticed on the way, and what to do next."""
+
+    plan: Replacement
+    outcome: Outcome
+    seconds: float = 0.0
+    facts: tuple[str, ...] = ()
+    next_steps: tuple[Step, ...] = ()
+
+
+def plan_replacement(
+    zfs: Zfs, disks: Sequence[Disk], text: str, new: str | None, *, refuse: Callable[[Disk, Sequence[Disk]], None], has_lights: bool
+) -> Replacement:
+    """What replacing the disk `text` (any of its names) takes. Changes nothing; what must not be done is an error with its way out.
+
+    `refuse` raises where a disk must not be taken; it is given the disk and those of the group that it would join.
+    """
+    pools = read_health(zfs)
+    disk = _known(disks, text)
+    place = find_place(pools, (text, *_links_of(disk)))
+    health = next(one for one in pools if one.name == place.pool)
+    disk = disk or _known(disks, without_partition(place.leaf.path or place.leaf.former_path or place.leaf.name))
+    judgement = judge(health, place)
+    _refuse_wrong_pull(health, place, disks)
+    path = _check_new(place, health, disks, new, disk, refuse) if new is not None else None
+    takes_by_itself = read_pool_properties(zfs, place.pool, ["autoreplace"]).get("autoreplace") == "on"
+    around = Surroundings(disk, _candidates(place, disks, refuse), takes_by_itself, has_lights)
+    successor = place.successor
+    if successor is not None and path is not None and path != successor.path:
+        raise DiskRefusedError(
+            f"{place.leaf.name} is being replaced by {successor.name} already",
+            f"Wait for it, or give that one up first: zpool detach {place.pool} {successor.guid or successor.name}",
+        )
+    return Replacement(
+        pool=place.pool, disk=place.leaf.name, handle=place.handle, introduction=introduce(place, disk), judgement=judgement,
+        steps=plan_steps(place, judgement, path, around), new=path, successor=(successor.path or successor.name) if successor else path,
+        path=place.leaf.path,
+    )  # fmt: skip
+
+
+def _known(disks: Sequence[Disk], text: str) -> Disk | None:
+    try:
+        return find_disk(disks, text)
+    except NotFoundError:
+        return None
+
+
+def _links_of(disk: Disk | None) -> tuple[str, ...]:
+    return () if disk is None else (disk.path, *disk.by_id, *disk.names)
+
+
+def _is_present(disks: Sequence[Disk], leaf: Vdev) -> bool:
+    path = leaf.path or leaf.former_path or leaf.name
+    return _known(disks, without_partition(path)) is not None or (path.startswith("/") and Path(path).exists())
+
+
+def _refuse_wrong_pull(health: PoolHealth, place: Place, disks: Sequence[Disk]) -> None:
+    wrong = find_pulled_by_mistake(health, place, lambda leaf: _is_present(disks, leaf))
+    if wrong is not None:
+        name = wrong.former_path or wrong.path or wrong.name
+        raise PoolError(
+            f"{name} was pulled, and not {place.leaf.name}, which is still in the machine",
+            f"Put {name} back first, it is good: then zpool online {place.pool} {wrong.guid or wrong.name}, wait for its resilver "
+            f"(zpool wait -t resilver {place.pool}), and begin again.",
+        )
+
+
+def _check_new(
+    place: Place, health: PoolHealth, disks: Sequence[Disk], new: str, old: Disk | None, refuse: Callable[[Disk, Sequence[Disk]], None]
+) -> str:
+    """The path of the disk that takes over; DiskRefusedError where it must not."""
+    spare = next((leaf for leaf in health.leaves() if leaf.state == "AVAIL" and answers_to(leaf, new)), None)
+    if spare is not None:
+        return spare.path or spare.name
+    taking = _known(disks, new)
+    if taking is None:
+        raise NotFoundError(f"there is no disk {new!r}", "fonoteca pool disks tells the names of those that are there.")
+    if taking == old:
+        raise DiskRefusedError(f"{new} is the disk that is to be replaced", "Put the new disk in and name that one.")
+    if place.successor is not None and (place.successor.path or "") in (taking.path, *taking.by_id):
+        return place.successor.path or place.successor.name
+    brothers = [one for leaf in place.group.leaves() if (one := _known(disks, without_partition(leaf.path or leaf.name)))]
+    least = min((one.bytes for one in brothers if one != old), default=None)
+    check_successor(place, {taking.path, *taking.by_id}, taking.bytes, least)
+    refuse(taking, brothers)
+    return taking.best_name
+
+
+def _candidates(place: Place, disks: Sequence[Disk], refuse: Callable[[Disk, Sequence[Disk]], None]) -> tuple[Disk, ...]:
+    """Disks that could take over as they are: spares aside, free and large enough."""
+    brothers = [one for leaf in place.group.leaves() if (one := _known(disks, without_partition(leaf.path or leaf.name)))]
+    found = []
+    for disk in disks:
+        try:
+            if disk.is_free and brothers:
+                check_successor(place, {disk.path}, disk.bytes, min(one.bytes for one in brothers))
+                refuse(disk, brothers)
+                found.append(disk)
+        except DiskRefusedError:
+            continue
+    return tuple(found)
+
+
+def carry_out(zfs: Zfs, plan: Replacement, tell: Tell, *, waits: bool, every_s: float = EVERY_S) -> ReplaceReport:
+    """Run the commands of the plan, then watch until the pool is healthy. Run again after a stop, it goes on watching."""
+    before = _health(zfs, plan.pool)
+    for command in plan.commands:
+        zfs.run(*command, timeout_s=600)
+    if plan.new is None and plan.judgement.verdict != "watch":
+        return ReplaceReport(plan=plan, outcome="taken-offline" if plan.commands else "planned", next_steps=plan.steps)
+    if not waits:
+        words = "The resilver runs by itself. This shows how far it is."
+        return ReplaceReport(
+            plan=plan, outcome="begun", next_steps=(Step(words, ("fonoteca", "pool", "replace", plan.successor or plan.handle)),)
+        )
+    began = time.monotonic()
+    facts = watch_resilver(zfs, plan.pool, plan.successor or plan.handle, before, tell, every_s=every_s)
+    return _finish(zfs, plan, facts, time.monotonic() - began)
+
+
+def watch_resilver(zfs: Zfs, pool: str, successor: str, before: PoolHealth, tell: Tell, *, every_s: float = EVERY_S) -> list[str]:
+    """Wait until nothing is being filled any more; gives what was noticed. StoppedError on Ctrl-C: ZFS goes on."""
+    pace, facts, began = PaceKeeper(), list[str](), time.monotonic()
+    try:
+        while True:
+            health = _health(zfs, pool)
+            watched = compare(before, health, successor)
+            facts += watched.facts
+            if watched.is_over and (_is_settled(health, successor) or time.monotonic() - began > _SEEN_WITHIN_S):
+                return facts
+            if health.scan is not None and is_resilvering(health):
+                pace.saw(time.monotonic(), health.scan.issued_bytes or 0)
+                tell(health.scan, pace.left(health.scan.total_bytes))
+            before = health
+            time.sleep(every_s)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            "stopped watching; the resilver goes on by itself", f"Watch on with: fonoteca pool replace {successor}"
+        ) from None
+
+
+def _is_settled(health: PoolHealth, successor: str) -> bool:
+    """Whether the new disk stands in the pool as any other; right after the command, and right after the end, it does not yet."""
+    replacing = [vdev for root in health.vdevs for vdev in root.walk() if vdev.kind == "replacing"]
+    return not replacing and any(answers_to(leaf, successor) for leaf in health.leaves())
+
+
+def _finish(zfs: Zfs, plan: Replacement, facts: list[str], seconds: float) -> ReplaceReport:
+    """Spares back, then the pool looked at once more."""
+    for spare in spares_to_send_back(_health(zfs, plan.pool)):
+        zfs.zpool("detach", plan.pool, spare)
+        facts.append(f"sent the spare {spare} back")
+    health = _health(zfs, plan.pool)
+    is_well = (
+        health.state == "ONLINE" and not health.error_count and not any(leaf.state not in ("ONLINE", "AVAIL") for leaf in health.leaves())
+    )
+    steps = [Step("Read every block once more, now that the disk is new.", ("fonoteca", "pool", "scrub", plan.pool))]
+    if not is_well:
+        steps.insert(0, Step("See what is still wrong.", ("fonoteca", "pool", "status")))
+    outcome: Outcome = "healthy" if is_well else "not-healthy"
+    return ReplaceReport(plan=plan, outcome=outcome, seconds=seconds, facts=tuple(facts), next_steps=tuple(steps))
+
+
+def _health(zfs: Zfs, pool: str) -> PoolHealth:
+    found = read_health(zfs, pool)
+    if not found:
+        raise UsageError(f"{pool} is not imported any more", "zpool import tells which pools there are.")
+    return found[0]
