@@ -66,12 +66,11 @@ def find_place(pools: Sequence[PoolHealth], names: Sequence[str]) -> Place:
     """
     places = [place for health in pools for place in places_of(health)]
     for answers in (answers_to, _answers_partly):
-        found = {place.handle: place for place in places if any(answers(place.leaf, name) for name in names if name)}
-        found = _without_shadows(found)
+        found = _without_shadows([place for place in places if any(answers(place.leaf, name) for name in names if name)])
         if len(found) == 1:
-            return next(iter(found.values()))
+            return found[0]
         if found:
-            listed = ", ".join(place.leaf.name for place in found.values())
+            listed = ", ".join(place.leaf.name for place in found)
             raise UsageError(f"{len(found)} disks answer to {names[0]!r}: {listed}", "Give the guid of one: zpool status -g tells them.")
     known = ", ".join(health.name for health in pools) or "none"
     raise NotFoundError(
@@ -79,10 +78,10 @@ def find_place(pools: Sequence[PoolHealth], names: Sequence[str]) -> Place:
     )
 
 
-def _without_shadows(found: dict[str, Place]) -> dict[str, Place]:
+def _without_shadows(found: list[Place]) -> list[Place]:
     """A spare stands twice, in the list of spares and where it is in use: the second counts."""
-    in_use = {place.leaf.name for place in found.values() if place.parents}
-    return {handle: place for handle, place in found.items() if place.parents or place.leaf.name not in in_use}
+    in_use = {place.leaf.name for place in found if place.parents}
+    return [place for place in found if place.parents or place.leaf.name not in in_use]
 
 
 def answers_to(leaf: Vdev, name: str) -> bool:

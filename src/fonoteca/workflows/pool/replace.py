@@ -25,6 +25,7 @@ _SEEN_WITHIN_S = 30.0
 
 Outcome = Literal["planned", "taken-offline", "begun", "healthy", "not-healthy"]
 Tell = Callable[[Scan, TimeLeft], None]
+Refuse = Callable[[Disk, Sequence[Disk]], None]
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,13 +58,12 @@ class ReplaceReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_replacement(
-    zfs: Zfs, disks: Sequence[Disk], text: str, new: str | None, *, refuse: Callable[[Disk, Sequence[Disk]], None], has_lights: bool
+    zfs: Zfs, pools: Sequence[PoolHealth], disks: Sequence[Disk], text: str, new: str | None, *, refuse: Refuse, has_lights: bool
 ) -> Replacement:
     """What replacing the disk `text` (any of its names) takes. Changes nothing; what must not be done is an error with its way out.
 
     `refuse` raises where a disk must not be taken; it is given the disk and those of the group that it would join.
     """
-    pools = read_health(zfs)
     disk = _known(disks, text)
     place = find_place(pools, (text, *_links_of(disk)))
     health = next(one for one in pools if one.name == place.pool)
@@ -113,9 +113,7 @@ def _refuse_wrong_pull(health: PoolHealth, place: Place, disks: Sequence[Disk]) 
         )
 
 
-def _check_new(
-    place: Place, health: PoolHealth, disks: Sequence[Disk], new: str, old: Disk | None, refuse: Callable[[Disk, Sequence[Disk]], None]
-) -> str:
+def _check_new(place: Place, health: PoolHealth, disks: Sequence[Disk], new: str, old: Disk | None, refuse: Refuse) -> str:
     """The path of the disk that takes over; DiskRefusedError where it must not."""
     spare = next((leaf for leaf in health.leaves() if leaf.state == "AVAIL" and answers_to(leaf, new)), None)
     if spare is not None:
@@ -134,7 +132,7 @@ def _check_new(
     return taking.best_name
 
 
-def _candidates(place: Place, disks: Sequence[Disk], refuse: Callable[[Disk, Sequence[Disk]], None]) -> tuple[Disk, ...]:
+def _candidates(place: Place, disks: Sequence[Disk], refuse: Refuse) -> tuple[Disk, ...]:
     """Disks that could take over as they are: spares aside, free and large enough."""
     brothers = [one for leaf in place.group.leaves() if (one := _known(disks, without_partition(leaf.path or leaf.name)))]
     found = []

@@ -8,6 +8,7 @@ from fonoteca.ground.errors import DiskRefusedError, ProgramError
 from fonoteca.ground.programs import has_program
 from fonoteca.pools.disk_sources import DiskSources, active_pools, disk_of_file, read_disks
 from fonoteca.pools.disks import Disk
+from fonoteca.pools.health import PoolHealth
 from fonoteca.pools.status import read_health
 from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.pool.replace import Replacement, plan_replacement
@@ -15,9 +16,9 @@ from fonoteca.workflows.pool.replace import Replacement, plan_replacement
 
 def plan_with_disks_here(zfs: Zfs, text: str, new: str | None) -> Replacement:
     """As plan_replacement, with the disks of this machine and the files that its pools are made of."""
-    sources = DiskSources(prefix=zfs.prefix)
-    disks = [*_whole_disks(sources, zfs), *_files(sources, zfs, text, new)]
-    return plan_replacement(zfs, disks, text, new, refuse=refuse_disk, has_lights=has_program("ledctl"))
+    pools, sources = read_health(zfs), DiskSources(prefix=zfs.prefix)
+    disks = [*_whole_disks(sources, zfs), *_files(sources, zfs, pools, text, new)]
+    return plan_replacement(zfs, pools, disks, text, new, refuse=refuse_disk, has_lights=has_program("ledctl"))
 
 
 def _whole_disks(sources: DiskSources, zfs: Zfs) -> list[Disk]:
@@ -27,8 +28,8 @@ def _whole_disks(sources: DiskSources, zfs: Zfs) -> list[Disk]:
         return []  # without lsblk the pool still tells which disk it is
 
 
-def _files(sources: DiskSources, zfs: Zfs, *named: str | None) -> list[Disk]:
-    paths = {leaf.path for health in read_health(zfs) for leaf in health.leaves() if leaf.path}
+def _files(sources: DiskSources, zfs: Zfs, pools: Sequence[PoolHealth], *named: str | None) -> list[Disk]:
+    paths = {leaf.path for health in pools for leaf in health.leaves() if leaf.path}
     active = active_pools(zfs)
     found = (disk_of_file(sources, path, active) for path in sorted(paths | {name for name in named if name}) if path.startswith("/"))
     return [disk for disk in found if disk is not None]
