@@ -95,7 +95,7 @@ def steps_to_pin(
     return steps + [("destroy", one.full_name) for one in old_bookmarks(bookmarks, base, replica)]
 
 
-def old_bookmarks(bookmarks: Sequence[Bookmark], base: Snapshot, replica: str, kept: int = BOOKMARKS_KEPT) -> list[Bookmark]:
+def old_bookmarks(bookmarks: Sequence[Bookmark], base: Snapshot | Bookmark, replica: str, kept: int = BOOKMARKS_KEPT) -> list[Bookmark]:
     """Bookmarks of one replica beyond the newest `kept`, the one of `base` among them."""
     others = [one for one in bookmarks if replica_of_bookmark(one) == replica and one.guid != base.guid]
     return sorted(others, key=lambda one: one.createtxg)[: max(0, len(others) - (kept - 1))]
