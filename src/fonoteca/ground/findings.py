@@ -105,6 +105,20 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "bad-key": FindingKind("hindrance", "The signing key is missing or cannot be used.", "Put it back from the safe, readable by its owner alone (chmod 600)."),
     # what heal finds: damage
     "not-mended": FindingKind("damage", "A damaged file could not be mended.", "Name more places under [heal], or a peer that has it, and run fonoteca heal again."),
+    # what pool status finds: damage, and what may become it
+    "pool-suspended": FindingKind("damage", "ZFS has stopped the pool: too many of its disks are gone.", "Bring the disks back (power, cables, controller), then: zpool clear POOL. Pull nothing."),
+    "vdev-lost": FindingKind("damage", "More disks of a vdev are gone than its redundancy can replace.", "Pull nothing more. Bring a disk back that only lost its cable or power; else restore the pool: docs/operations/lose-a-vdev.md."),
+    "pool-damaged-file": FindingKind("damage", "ZFS cannot read a file and has no redundancy to repair it from.", "What belongs to the archive is mended by: fonoteca heal. Else restore it from a snapshot or a replica: fonoteca pool restore."),
+    "pool-damaged-metadata": FindingKind("damage", "Blocks that ZFS itself needs cannot be read.", "Copy what can be read to another pool, then restore this one from a replica: docs/operations/restore-to-new-hardware.md."),
+    "pool-degraded": FindingKind("hindrance", "A vdev has less redundancy than it was made with; no data is lost.", "Replace the disk: fonoteca pool replace DISK."),
+    "disk-faulted": FindingKind("hindrance", "A disk of the pool is gone, or ZFS has given it up.", "Replace it: fonoteca pool replace DISK, which says how, step by step."),
+    "disk-errors": FindingKind("hindrance", "A disk of the pool made errors, which ZFS repaired.", "Look at its cable and SMART: fonoteca pool disks. Replace it if they go on rising: fonoteca pool replace DISK."),
+    "pool-full": FindingKind("hindrance", "The pool is fuller than fill_limit under [pool] allows.", "Make room, or add disks: fonoteca pool plan tells what fits. Above 90 % ZFS slows down."),
+    "scrub-late": FindingKind("hindrance", "No block was read and checked for longer than scrub_days under [pool].", "Start one: fonoteca pool scrub. See who should: fonoteca pool scrub --status."),
+    "snapshot-late": FindingKind("hindrance", "The newest snapshot is older than the policy under [[pool.snapshots]] allows.", "See whether sanoid runs: systemctl status sanoid.timer; take one: fonoteca pool snapshot."),
+    "replica-late": FindingKind("hindrance", "A copy on another pool is older than its lag_hours.", "Send to it: fonoteca pool replicate NAME, which says what is wrong where it cannot."),
+    "no-mailer": FindingKind("hindrance", "ZED would have something to tell, and nothing here sends mail.", "Install a mailer, such as bsd-mailx with msmtp-mta, then: fonoteca pool configure."),
+    "pool-stale-error": FindingKind("note", "The list of damaged files names something that was mended or removed since.", "Nothing to mend. The entry goes after two scrubs: fonoteca pool scrub --wait, twice."),
     # oddities of other people's containers
     "aac-line": FindingKind("damage", "A line of a metadata file is no record.", "Nothing to do: it is set aside, the other lines are read."),
     "aac-order": FindingKind("note", "Lines are not sorted by AACID.", "Nothing to do."),

@@ -1,0 +1,87 @@
+"""What to do next about a pool: numbered steps with the exact commands, the most urgent first."""
+
+from __future__ import annotations
+
+import shlex
+
+import msgspec
+
+from fonoteca.pools.damaged_names import is_metadata
+from fonoteca.pools.diagnosis import Diagnosis, DiskHealth, has_lost_data, is_resilvering
+from fonoteca.pools.health import PoolHealth
+
+
+class DamageCounts(msgspec.Struct, frozen=True):
+    """Damaged files by what can be done about them; all 0 where no archive was looked at. `stale` were mended or removed since."""
+
+    mendable: int = 0
+    outside: int = 0
+    in_snapshots: int = 0
+    stale: int = 0
+
+
+def advise(health: PoolHealth, diagnosis: Diagnosis, damage: DamageCounts, archive: str | None = None) -> list[str]:
+    """The steps, without numbers. Nothing where all is well."""
+    pool = shlex.quote(health.name)
+    if health.state == "SUSPENDED":
+        return _of_a_suspended(diagnosis, pool)
+    steps = []
+    if any(group.may_still_die < 0 for group in diagnosis.groups):
+        steps += _of_a_lost_vdev(diagnosis)
+    steps += [step for disk in diagnosis.disks if (step := _of_disk(disk))]
+    if is_resilvering(health):
+        steps.append(f"Wait for the resilver: fonoteca pool status {pool} shows how long. Pull no disk meanwhile.")
+    steps += _of_damage(health, damage, pool, archive)
+    codes = {finding.code for finding in diagnosis.findings}
+    if "pool-full" in codes:
+        steps.append("Make room, or add disks: fonoteca pool plan tells what fits.")
+    if "scrub-late" in codes and not has_lost_data(health) and not is_resilvering(health):
+        steps.append(f"Have every block read: fonoteca pool scrub {pool}")
+    return steps
+
+
+def _of_a_suspended(diagnosis: Diagnosis, pool: str) -> list[str]:
+    gone = "; ".join(disk.where for disk in diagnosis.disks if disk.is_gone)
+    return [
+        "Pull nothing, and do not reboot yet: what waits to be written is still in memory.",
+        f"Bring the disks back: power, cables, controller{f' ({gone})' if gone else ''}. fonoteca pool disks tells which the machine sees.",
+        f"Then let it go on: zpool clear {pool}",
+        f"See whether anything was lost: fonoteca pool status {pool}",
+    ]
+
+
+def _of_a_lost_vdev(diagnosis: Diagnosis) -> list[str]:
+    lost = ", ".join(group.vdev for group in diagnosis.groups if group.may_still_die < 0)
+    return [
+        f"Pull nothing more from {lost}: look for a disk that only lost its cable or power, and bring that back.",
+        "Where none comes back, restore from a replica: docs/operations/lose-a-vdev.md",
+    ]
+
+
+def _of_disk(disk: DiskHealth) -> str | None:
+    name = shlex.quote(disk.disk if not disk.disk.isdigit() else str(disk.guid or disk.disk))
+    if disk.state == "OFFLINE":
+        return f"{disk.where} was taken offline by hand: zpool online {disk.pool} {name}, or replace it: fonoteca pool replace {name}"
+    if disk.is_gone:
+        return f"Replace {disk.where}: fonoteca pool replace {name}"
+    if disk.is_rising:
+        return (
+            f"{disk.where} makes errors now: look at its cable and SMART (fonoteca pool disks); if they go on: fonoteca pool replace {name}"
+        )
+    return f"{disk.where} made errors: look at its SMART (fonoteca pool disks), then forget them: zpool clear {disk.pool} {name}"
+
+
+def _of_damage(health: PoolHealth, damage: DamageCounts, pool: str, archive: str | None) -> list[str]:
+    if not has_lost_data(health):
+        return []
+    steps = []
+    if any(map(is_metadata, health.damaged)):
+        steps.append("Blocks of ZFS itself are damaged: copy what can be read elsewhere (fonoteca pool replicate), then restore the pool.")
+    if damage.mendable:
+        steps.append(f"Mend the files of the archive: fonoteca heal{f' {shlex.quote(archive)}' if archive else ''}")
+    if damage.outside:
+        steps.append("Put the files outside of the archive back from a copy: fonoteca pool restore tells which snapshots have them.")
+    if damage.in_snapshots:
+        steps.append("Damage in snapshots only stays until the snapshot is destroyed; nothing of today is lost by it.")
+    steps.append(f"Have all read twice, which empties the list: fonoteca pool scrub {pool} --wait; fonoteca pool scrub {pool} --wait")
+    return steps
