@@ -1,0 +1,1 @@
+"""The store on ZFS: workflows that join pools with what the archive knows."""
