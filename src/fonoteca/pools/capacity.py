@@ -7,6 +7,7 @@ docs/pool-model.md tells it step by step, the tests on real ZFS hold it to the b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 
 import msgspec
 
@@ -129,8 +130,8 @@ def _reckon_vdev(shape: VdevShape, leaf: int, ashift: int, *, keeps_log: bool = 
     asize = _allocatable(shape, leaf)
     shift = _metaslab_shift(asize)
     metaslabs = asize >> shift
-    sizes = [_metaslab_size(shape, number, shift, ashift) for number in (range(metaslabs) if shape.kind == "draid" else (0,))]
-    whole = sum(sizes) if shape.kind == "draid" else metaslabs << shift
+    sizes = _metaslab_sizes(shape, shift, ashift)
+    whole = metaslabs // len(sizes) * sum(sizes) + sum(sizes[: metaslabs % len(sizes)])
     log = sizes[0] if keeps_log and metaslabs > _LEAST_FOR_LOG else 0
     return VdevCapacity(shape, leaf, 1 << shift, metaslabs, whole, deflate_ratio(shape, ashift), log)
 
@@ -161,13 +162,12 @@ def _metaslab_shift(asize: int) -> int:
     return shift
 
 
-def _metaslab_size(shape: VdevShape, number: int, shift: int, ashift: int) -> int:
-    """Metaslabs of dRAID begin and end with whole stripes."""
+def _metaslab_sizes(shape: VdevShape, shift: int, ashift: int) -> list[int]:
+    """Sizes of metaslabs from the first until they come again; those of dRAID begin and end with whole stripes."""
     if shape.kind != "draid":
-        return 1 << shift
-    stripe = shape.group_width << ashift
-    start = number << shift
-    return ((1 << shift) - (-start % stripe)) // stripe * stripe
+        return [1 << shift]
+    stripe, size = shape.group_width << ashift, 1 << shift
+    return [(size - (-(number << shift) % stripe)) // stripe * stripe for number in range(stripe // gcd(stripe, size))]
 
 
 def _add_up(vdevs: list[VdevCapacity], special: VdevCapacity | None, raw: int, ashift: int) -> Capacity:
