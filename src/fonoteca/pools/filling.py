@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 
 import msgspec
 
@@ -20,12 +22,13 @@ DNODE_BYTES = 1024
 """Of dnodesize=auto with xattr=sa; 16 in a block of 16 KiB, which LZ4 halves."""
 
 _DNODE_BLOCK, _ENTRIES, _COPIES = 16384, 89, 2
+_MIRROR = VdevShape("mirror", 0, 2)
 _HALF = 8192
 """What LZ4 leaves of 16 KiB of dnodes, or of a leaf of a directory with 89 names of 60 letters."""
 
 
 class Filling(msgspec.Struct, frozen=True):
-    """What a set of files takes, in bytes as zfs shows them. `small` blocks and metadata are on the special vdev where there is one."""
+    """What a set of files takes, in bytes as zfs shows them; metadata and small files are on the special vdev where there is one."""
 
     record_bytes: int
     file_bytes: int
@@ -38,6 +41,13 @@ class Filling(msgspec.Struct, frozen=True):
     def shown_bytes(self) -> int:
         """All that counts against the shown size of the pool."""
         return self.data_bytes + self.metadata_bytes
+
+
+class Blocks(msgspec.Struct, frozen=True):
+    """Blocks of files before they are allocated: (bytes, how many) of content and of metadata, each copy counted."""
+
+    data: tuple[tuple[int, float], ...]
+    metadata: tuple[tuple[int, float], ...]
 
 
 def check_record(record_bytes: int) -> int:
@@ -68,73 +78,76 @@ def format_record(record_bytes: int) -> str:
     return str(record_bytes)
 
 
-def fill(capacity: Capacity, histogram: SizeHistogram, record_bytes: int, *, is_compressed: bool = True, small_blocks: int = 0) -> Filling:
+def fill(
+    capacity: Capacity, histogram: SizeHistogram, record_bytes: int, *, is_compressed: bool = True, small_blocks: int = 0
+) -> Filling:  # fmt: skip
     """What the files take with this recordsize. Music itself cannot be compressed; padding of last records can.
 
     `small_blocks` is special_small_blocks: files of no more are on the special vdev whole.
     """
-    check_record(record_bytes)
-    costs, whole, apart = _Costs(capacity), histogram.bytes, 0
-    if capacity.special is not None:
-        apart = special_bytes(histogram, record_bytes, capacity.ashift, small_blocks)
-        histogram = histogram.above(min(small_blocks, record_bytes))
-    data = metadata = 0.0
-    for size, count in histogram.sizes:
-        data += count * data_cost(size, record_bytes, costs.block, 1 << capacity.ashift, is_compressed=is_compressed)
-        metadata += count * metadata_cost(size, record_bytes, costs.block)
-    metadata += (histogram.files / _ENTRIES + histogram.folders) * _COPIES * costs.block(_HALF)
-    if capacity.special is not None:
-        return Filling(record_bytes, whole, round(data), 0, apart)
-    return Filling(record_bytes, whole, round(data), round(metadata), 0)
+    cost = _shown_costs(capacity)
+    if capacity.special is None:
+        blocks = count_blocks(histogram, check_record(record_bytes), capacity.ashift, is_compressed)
+        return Filling(record_bytes, histogram.bytes, _cost(blocks.data, cost), _cost(blocks.metadata, cost), 0)
+    on_disks = histogram.above(min(small_blocks, record_bytes))
+    data = _cost(count_blocks(on_disks, check_record(record_bytes), capacity.ashift, is_compressed).data, cost)
+    return Filling(record_bytes, histogram.bytes, data, 0, special_bytes(histogram, record_bytes, capacity.ashift, small_blocks))
 
 
 def special_bytes(histogram: SizeHistogram, record_bytes: int, ashift: int = 12, small_blocks: int = 0) -> int:
     """What metadata, and files of up to `small_blocks`, would take on each disk of a special mirror."""
+    cost = partial(allocated, shape=_MIRROR, ashift=ashift)
+    blocks = count_blocks(histogram, check_record(record_bytes), ashift, True)
+    return _cost(blocks.metadata, cost) + _cost(histogram.up_to(min(small_blocks, record_bytes)).sizes, cost)
 
-    def cost(size: int) -> float:
-        return float(allocated(size, VdevShape("mirror", 0, 2), ashift))
 
-    found = (histogram.files / _ENTRIES + histogram.folders) * _COPIES * cost(_HALF)
+@lru_cache(maxsize=64)
+def count_blocks(histogram: SizeHistogram, record_bytes: int, ashift: int, is_compressed: bool) -> Blocks:
+    """The blocks that all the files are written as."""
+    data, metadata = defaultdict[int, float](float), defaultdict[int, float](float)
     for size, count in histogram.sizes:
-        found += count * metadata_cost(size, record_bytes, cost)
-        found += count * cost(size) if size <= min(small_blocks, record_bytes) else 0.0
-    return round(found)
+        for block, times in data_blocks(size, record_bytes, 1 << ashift, is_compressed=is_compressed):
+            data[block] += times * count
+        for block, times in metadata_blocks(size, record_bytes):
+            metadata[block] += times * count
+    metadata[_HALF] += (histogram.files / _ENTRIES + histogram.folders) * _COPIES
+    return Blocks(tuple(sorted(data.items())), tuple(sorted(metadata.items())))
 
 
-def data_cost(size: int, record_bytes: int, cost: Callable[[int], float], sector: int, *, is_compressed: bool) -> float:
+def data_blocks(size: int, record_bytes: int, sector: int, *, is_compressed: bool) -> Iterator[tuple[int, float]]:
     """Of one file's content: one block where it fits into a record, else full records; the last is padded, and padding compresses."""
     if size <= record_bytes:
-        return cost(-(-size // 512) * 512) if size else 0.0
+        if size:
+            yield -(-size // 512) * 512, 1
+        return
     full, tail = divmod(size, record_bytes)
-    last = min(record_bytes, -(-tail // sector) * sector) if is_compressed else record_bytes
-    return full * cost(record_bytes) + (cost(last) if tail else 0.0)
+    yield record_bytes, full
+    if tail:
+        yield (min(record_bytes, -(-tail // sector) * sector) if is_compressed else record_bytes), 1
 
 
-def metadata_cost(size: int, record_bytes: int, cost: Callable[[int], float]) -> float:
+def metadata_blocks(size: int, record_bytes: int) -> Iterator[tuple[int, float]]:
     """About one file: its share of a block of dnodes, and its indirect blocks, each kept twice."""
-    found = _COPIES * cost(_HALF) * DNODE_BYTES / _DNODE_BLOCK
+    yield _HALF, _COPIES * DNODE_BYTES / _DNODE_BLOCK
     blocks = -(-size // record_bytes)
     while blocks > 1:
         indirect, rest = divmod(blocks, POINTERS)
-        found += _COPIES * (indirect * cost(POINTERS * POINTER_BYTES) + (cost(rest * POINTER_BYTES) if rest else 0.0))
+        if indirect:
+            yield POINTERS * POINTER_BYTES, _COPIES * indirect
+        if rest:
+            yield rest * POINTER_BYTES, _COPIES
         blocks = -(-blocks // POINTERS)
-    return found
 
 
-class _Costs:
-    """What zfs shows for one block of a size, over all vdevs by their share of the pool; remembered."""
+def _cost(blocks: Iterable[tuple[int, float]], cost: Callable[[int], float]) -> int:
+    return round(sum(count * cost(size) for size, count in blocks))
 
-    def __init__(self, capacity: Capacity) -> None:
-        self.ashift = capacity.ashift
-        whole = sum(vdev.size_bytes for vdev in capacity.vdevs)
-        shares: dict[VdevShape, float] = {}
-        for vdev in capacity.vdevs:
-            shares[vdev.shape] = shares.get(vdev.shape, 0.0) + vdev.size_bytes / whole
-        self.shares = [(shape, share, deflate_ratio(shape, self.ashift)) for shape, share in shares.items()]
-        self.known: dict[int, float] = {}
 
-    def block(self, size: int) -> float:
-        if size not in self.known:
-            parts = (share * (allocated(size, shape, self.ashift) // 512 * ratio) for shape, share, ratio in self.shares)
-            self.known[size] = sum(parts)
-        return self.known[size]
+def _shown_costs(capacity: Capacity) -> Callable[[int], float]:
+    """What zfs shows for one block of a size, over all vdevs by their share of the pool."""
+    whole = sum(vdev.size_bytes for vdev in capacity.vdevs)
+    shares: dict[VdevShape, float] = {}
+    for vdev in capacity.vdevs:
+        shares[vdev.shape] = shares.get(vdev.shape, 0.0) + vdev.size_bytes / whole
+    ashift, ratios = capacity.ashift, {shape: deflate_ratio(shape, capacity.ashift) for shape in shares}
+    return lambda size: sum(share * (allocated(size, shape, ashift) // 512 * ratios[shape]) for shape, share in shares.items())

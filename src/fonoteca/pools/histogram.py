@@ -41,6 +41,10 @@ class SizeHistogram(msgspec.Struct, frozen=True):
         """Only the files of more bytes."""
         return SizeHistogram(tuple(one for one in self.sizes if one[0] > least), self.folders, self.source)
 
+    def up_to(self, most: int) -> SizeHistogram:
+        """Only the files of so many bytes or fewer."""
+        return SizeHistogram(tuple(one for one in self.sizes if one[0] <= most), self.folders, self.source)
+
     def grown_to(self, whole: int) -> SizeHistogram:
         """As many more files of the same sizes as make so many bytes."""
         times = whole / max(1, self.bytes)
