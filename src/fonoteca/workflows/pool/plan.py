@@ -1,0 +1,161 @@
+"""`pool plan`: the files of an archive on layouts of disks, as a picture, and as a plan that `pool create` carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fonoteca.ground.errors import PoolPlanError, UsageError
+from fonoteca.ground.files import write_atomically
+from fonoteca.ground.quantities import format_bytes
+from fonoteca.pools.capacity import reckon
+from fonoteca.pools.choice import Choice, choose_layout
+from fonoteca.pools.dataset_properties import POOL_PROPERTIES, ROOT_PROPERTIES, store_datasets
+from fonoteca.pools.histogram import GRAIN, SizeHistogram, counted_histogram, workload_histogram
+from fonoteca.pools.judging import Judgement, Wanted, judge
+from fonoteca.pools.layout import Layout, VdevShape, parse_layout
+from fonoteca.pools.plan_file import PlannedVdev, PoolPlan, write_plan
+from fonoteca.reports import Axis, Mark, NamedBars, Note, Plot, draw, write_png
+from fonoteca.reports.mirror_pictures import stack_pictures
+
+if TYPE_CHECKING:
+    from fonoteca.workflows.archive import Archive
+
+REFERENCE = 300 * 10**12
+_MOST_DRAWN = 16
+
+_SIZES = f"""
+    SELECT members.size / {GRAIN}, count(*), sum(members.size) FROM members JOIN containers ON containers.name = members.container
+    WHERE containers.state = 'current' GROUP BY 1
+    UNION ALL SELECT -1, 1, metadata_bytes FROM containers WHERE state = 'current'
+"""
+
+
+class PoolPlanning(msgspec.Struct, frozen=True):
+    """What `pool plan` found: whose files were planned for, the layouts that were asked about, and those that hold the files."""
+
+    file_bytes: int
+    file_count: int
+    file_source: str
+    file_bytes_then: int
+    fill_limit: float
+    asked: tuple[Judgement, ...]
+    offered: tuple[Judgement, ...]
+    taken: Judgement | None
+    why: str
+    notes: tuple[str, ...] = ()
+
+
+def files_of(archive: Archive) -> SizeHistogram:
+    """The sizes of an archive's own files, by one pass over its ledger; releases link to the same files. UsageError where it has none."""
+    rows = archive.ledger.connection.execute(_SIZES)
+    folders = sum(1 for one in archive.ledger.containers(state="current") if one.data_folder)
+    found = counted_histogram(((int(grain), int(files), int(size)) for grain, files, size in rows), folders, str(archive.path))
+    if not found.sizes:
+        raise UsageError(f"{archive.path} has no container yet, so there is nothing to plan for", "Build it, or leave --archive out.")
+    return found
+
+
+def plan_pool(
+    files: SizeHistogram | None, asked: Sequence[tuple[Layout, int]], sizes: Sequence[int], wanted: Wanted, *, spares: int = 0
+) -> PoolPlanning:
+    """Judge what was asked about; with files, offer also what holds them. Without, the layout is filled to the limit.
+
+    `wanted.files` is not looked at.
+    """
+    if files is None:
+        return _judge_alone(asked, wanted)
+    wanted = msgspec.structs.replace(wanted, files=files)
+    choice = choose_layout(asked, sizes, wanted, spares)
+    return _told(tuple(judge(layout, size, wanted) for layout, size in asked), choice, wanted)
+
+
+def _judge_alone(asked: Sequence[tuple[Layout, int]], wanted: Wanted) -> PoolPlanning:
+    """Each layout is filled to its limit with files of the reference workload's sizes; the first tells how many those are."""
+    found, files = [], workload_histogram(REFERENCE)
+    for layout, size in asked:
+        full = judge(layout, size, msgspec.structs.replace(wanted, files=files))
+        room = int(REFERENCE * wanted.fill_limit / 100 / full.fill_then * 0.999999)
+        fitting = msgspec.structs.replace(wanted, files=files.grown_to(room))
+        found.append((judge(layout, size, fitting), fitting))
+    if not found:
+        raise UsageError("nothing to plan: neither bytes nor a layout are given", "Such as --holds 300TB, or --layout 2xraidz3x10.")
+    return _told(tuple(one for one, _ in found), Choice((), None, ""), found[0][1])
+
+
+def _told(asked: tuple[Judgement, ...], choice: Choice, wanted: Wanted) -> PoolPlanning:
+    files = wanted.files
+    return PoolPlanning(
+        files.bytes, round(files.files), files.source, round(files.bytes * wanted.times), wanted.fill_limit, asked, choice.judged,
+        choice.taken, choice.why,
+    )  # fmt: skip
+
+
+def write_pool_plan(judgement: Judgement, wanted: Wanted, path: Path, name: str) -> PoolPlan:
+    """Write the plan of one layout for `pool create`; disks are named in it later. PoolPlanError where ZFS would not take it."""
+    layout = parse_layout(judgement.layout)
+    capacity = reckon(layout, judgement.disk_bytes, wanted.ashift, wanted.whole_disks, special_disk_bytes=wanted.special_disk_bytes)
+    if layout.special is not None and not wanted.special_disk_bytes:
+        raise PoolPlanError("the size of the special vdev's disks is not known", "Give it with --special-disk 4TB.")
+    plan = PoolPlan(
+        name=name, vdevs=tuple(_planned_vdevs(layout)), ashift=wanted.ashift, disk_bytes=judgement.disk_bytes,
+        spare_count=layout.spares, reckoned_pool_bytes=capacity.pool_bytes, reckoned_shown_bytes=capacity.shown_bytes,
+        pool_properties=dict(POOL_PROPERTIES), properties=dict(ROOT_PROPERTIES),
+        datasets=store_datasets(capacity.shown_bytes, fill_limit=wanted.fill_limit),
+    )  # fmt: skip
+    write_plan(path, plan)
+    return plan
+
+
+def _planned_vdevs(layout: Layout) -> list[PlannedVdev]:
+    planned = [PlannedVdev(_kind(shape), shape.width) for shape in layout.vdevs]
+    if layout.special is not None:
+        planned.append(PlannedVdev(_kind(layout.special), layout.special.width, "special"))
+    if layout.log is not None:
+        planned.append(PlannedVdev(_kind(layout.log), layout.log.width, "log"))
+    return planned
+
+
+def _kind(shape: VdevShape) -> str:
+    if shape.kind == "draid":
+        return f"draid{shape.parity}:{shape.data}d:{shape.width}c:{shape.spares}s"
+    return {"raidz": f"raidz{shape.parity}", "mirror": "mirror", "stripe": "disk"}[shape.kind]
+
+
+def write_planning_picture(planning: PoolPlanning, shown: Sequence[Judgement], path: Path) -> None:
+    """Write layouts side by side as SVG or PNG, as the ending of `path` says."""
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise UsageError(f"{path} ends neither in .svg nor in .png", "The ending says which picture is written.")
+    svg = stack_pictures([_draw_fills(planning, shown[:_MOST_DRAWN]), _draw_risks(planning, shown)])
+    write_atomically(path, svg if path.suffix.lower() == ".svg" else write_png(svg), is_ours=False)
+
+
+def _draw_fills(planning: PoolPlanning, shown: Sequence[Judgement]) -> str:
+    rows = tuple((f"{one.layout} · {format_bytes(one.disk_bytes)}", one.fill_then) for one in shown)
+    return draw(
+        NamedBars(
+            name="pool-fill", title=f"How full {format_bytes(planning.file_bytes_then)} make it (limit {planning.fill_limit:g} %)",
+            description="Each layout with its kind of disk, and the share of what zfs shows that the files take.", rows=rows, unit="share",
+        )
+    )  # fmt: skip
+
+
+def _draw_risks(planning: PoolPlanning, shown: Sequence[Judgement]) -> str:
+    """Disks to be bought against the chance of loss; what may be taken in one colour, what not in another."""
+    parts = (("may be taken", 2, True), ("something speaks against it", 1, False))
+    marks = tuple(
+        Mark(kind="points", name=name, color=color, points=points) for name, color, is_sound in parts
+        if (points := tuple((float(one.disks), max(one.risk.pool_loss, 1e-12)) for one in shown if one.is_sound == is_sound))
+    )  # fmt: skip
+    taken = planning.taken
+    notes = (Note(float(taken.disks), max(taken.risk.pool_loss, 1e-12), taken.layout),) if taken else ()
+    return draw(
+        Plot(
+            name="pool-risk", title="Disks, and the chance that the pool is lost", description="One point a layout; lower is safer.",
+            x=Axis(title="disks", unit="count", low=0), y=Axis(title="chance of loss", unit="plain", is_log=True),
+            marks=marks, notes=notes,
+        )
+    )  # fmt: skip
