@@ -33,6 +33,9 @@ def pool_replace(
         bool, Parameter(negative=(), help="Do it: replace; without NEW, take the disk offline so that it can be pulled.")
     ] = False,
     no_wait: Annotated[bool, Parameter(name="--no-wait", negative=(), help="Do not watch the resilver.")] = False,
+    allow: Annotated[
+        tuple[str, ...], Parameter(negative=(), help="Take a disk that would be refused; the refusal names the word: labelled, failing …")
+    ] = (),
     json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> int:
@@ -42,7 +45,7 @@ def pool_replace(
     from fonoteca.workflows.pool.replace_disks import plan_with_disks_here
 
     zfs = Zfs()
-    plan = plan_with_disks_here(zfs, disk, new)
+    plan = plan_with_disks_here(zfs, disk, new, allow=allow)
     watches = plan.judgement.verdict == "watch"
     if dry_run or (not yes and not watches):
         emit(ReplaceReport(plan=plan, outcome="planned"), storable(_plan(plan)), json)
@@ -82,10 +85,11 @@ def _plan(plan: Replacement) -> str:
         "watch": "It is being replaced now.",
         "done": "It holds no data of the pool.",
     }[plan.judgement.verdict]
-    return "\n".join([on_one_line(plan.introduction), safe, *(f"  {fact}" for fact in plan.judgement.facts), "", *_numbered(plan.steps)])
+    return "\n".join([on_one_line(plan.introduction), safe, *(f"  {fact}" for fact in plan.judgement.facts), "", *numbered(plan.steps)])
 
 
-def _numbered(steps: tuple[Step, ...]) -> list[str]:
+def numbered(steps: tuple[Step, ...]) -> list[str]:
+    """Steps for people: each with its number, and its command below it."""
     lines = []
     for number, step in enumerate(steps, 1):
         lines.append(f"{number}. {on_one_line(step.words)}")
@@ -103,4 +107,4 @@ def _report(report: ReplaceReport) -> str:
         "healthy": f"{plan.pool} is healthy again after {format_duration(report.seconds)}",
         "not-healthy": f"the resilver ended after {format_duration(report.seconds)}, and {plan.pool} is not healthy yet",
     }[report.outcome]
-    return "\n".join([on_one_line(first), *(f"  {on_one_line(fact)}" for fact in report.facts), *_numbered(report.next_steps)])
+    return "\n".join([on_one_line(first), *(f"  {on_one_line(fact)}" for fact in report.facts), *numbered(report.next_steps)])

@@ -37,15 +37,15 @@ class Surroundings(msgspec.Struct, frozen=True):
     has_lights: bool = False
 
 
-def plan_steps(place: Place, judgement: Judgement, new: str | None, around: Surroundings) -> tuple[Step, ...]:
-    """What to do, in order. `new` is the path of the disk that takes over, if it was named."""
+def plan_steps(place: Place, judgement: Judgement, new: str | None, around: Surroundings, *, with_force: bool = False) -> tuple[Step, ...]:
+    """What to do, in order. `new` is the path of the disk that takes over, if it was named; `with_force`: whatever is on it."""
     if judgement.verdict == "done":
         return (Step(f"{place.leaf.name} is a spare; take it out with this, and put the new one in the same way.",
                      ("zpool", "remove", place.pool, place.leaf.path or place.leaf.name)),)  # fmt: skip
     if judgement.verdict == "watch":
         return (Step("A new disk is being filled in its place already. This command watches it.", _again(place)),)
     if new is not None:
-        return _with_new_disk(place, judgement, new, around)
+        return _with_new_disk(place, judgement, new, around, with_force)
     if judgement.verdict in ("keep", "careful") and judgement.is_answering:
         return (_stay(place, judgement), *_put_in(place, around, "Put the new disk into a free bay."))
     if judgement.verdict == "keep":
@@ -53,11 +53,12 @@ def plan_steps(place: Place, judgement: Judgement, new: str | None, around: Surr
     return (*_take_out(place, judgement, around), *_put_in(place, around, "Put the new disk into the same bay."))
 
 
-def _with_new_disk(place: Place, judgement: Judgement, new: str, around: Surroundings) -> tuple[Step, ...]:
+def _with_new_disk(place: Place, judgement: Judgement, new: str, around: Surroundings, with_force: bool) -> tuple[Step, ...]:
     told = "ZFS reads what the old disk had from the others and writes it to the new one."
     if judgement.is_answering:
         told = f"{place.leaf.name} stays in while the new disk is filled: so nothing less is to spare meanwhile."
-    steps = [Step(told, ("zpool", "replace", place.pool, place.handle, new), is_ours=True)]
+    flags = ("-f",) if with_force else ()
+    steps = [Step(told, ("zpool", "replace", *flags, place.pool, place.handle, new), is_ours=True)]
     if place.stand_in is not None:
         steps.append(Step(f"When it is filled, the spare {place.stand_in.name} goes back and is available again."))
     where = _where(place, around)

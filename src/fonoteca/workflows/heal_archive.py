@@ -71,7 +71,7 @@ class ArchiveHealBook:
         """Every file that was found damaged or missing; each once."""
         names = dict.fromkeys(self._names_to_heal())
         for name in names:
-            file = self._file(name)
+            file = self.file_named(name)
             if file is not None:
                 yield file
 
@@ -85,7 +85,8 @@ class ArchiveHealBook:
         if self._are_lists_doubtful:
             yield from [row[0] for row in self.ledger.rows("SELECT name FROM proofs WHERE name LIKE 'release/%'")]
 
-    def _file(self, name: str) -> DamagedFile | None:
+    def file_named(self, name: str) -> DamagedFile | None:
+        """A file of the archive by its name below it, as healing needs it; None for what the ledger does not know."""
         if name.startswith("containers/"):
             return self._in_container(name)
         if name.startswith("originals/"):
@@ -154,7 +155,7 @@ class ArchiveHealBook:
         are_lists_whole = self._are_lists_whole()
         for name, finding in self._found():
             path = self.path / name
-            if finding.code != "extra" or not (path.is_file() or path.is_symlink()) or self._file(_one_name(name)) is not None:
+            if finding.code != "extra" or not (path.is_file() or path.is_symlink()) or self.file_named(_one_name(name)) is not None:
                 continue
             if are_lists_whole or not name.startswith("release/"):
                 yield path, name
@@ -333,7 +334,7 @@ class ArchiveHealBook:
 
     def _other_signatures_bad(self, file: DamagedFile) -> bool:
         others = (f"release/{name}" for name in self._remaker.signature_names())
-        return any(not self.is_good(one) for name in others if name != file.name and (one := self._file(name)) is not None)
+        return any(not self.is_good(one) for name in others if name != file.name and (one := self.file_named(name)) is not None)
 
     def lost(self, file: DamagedFile, fact: str) -> None:
         """Record that it could not be mended."""

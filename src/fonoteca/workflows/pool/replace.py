@@ -58,8 +58,9 @@ class ReplaceReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_replacement(
-    zfs: Zfs, pools: Sequence[PoolHealth], disks: Sequence[Disk], text: str, new: str | None, *, refuse: Refuse, has_lights: bool
-) -> Replacement:
+    zfs: Zfs, pools: Sequence[PoolHealth], disks: Sequence[Disk], text: str, new: str | None, *, refuse: Refuse,
+    has_lights: bool, with_force: bool = False,
+) -> Replacement:  # fmt: skip
     """What replacing the disk `text` (any of its names) takes. Changes nothing; what must not be done is an error with its way out.
 
     `refuse` raises where a disk must not be taken; it is given the disk and those of the group that it would join.
@@ -79,9 +80,10 @@ def plan_replacement(
             f"{place.leaf.name} is being replaced by {successor.name} already",
             f"Wait for it, or give that one up first: zpool detach {place.pool} {successor.guid or successor.name}",
         )
+    taker = (successor.path or successor.name) if successor else path
     return Replacement(
         pool=place.pool, disk=place.leaf.name, handle=place.handle, introduction=introduce(place, disk), judgement=judgement,
-        steps=plan_steps(place, judgement, path, around), new=path, successor=(successor.path or successor.name) if successor else path,
+        steps=plan_steps(place, judgement, path, around, with_force=with_force), new=path, successor=taker,
         path=place.leaf.path,
     )  # fmt: skip
 

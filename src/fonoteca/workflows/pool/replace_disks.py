@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fonoteca.ground.errors import DiskRefusedError, ProgramError
+from fonoteca.ground.errors import ProgramError, UsageError
 from fonoteca.ground.programs import has_program
+from fonoteca.pools.disk_checks import ALLOWED, refuse_disk
 from fonoteca.pools.disk_sources import DiskSources, active_pools, disk_of_file, read_disks
 from fonoteca.pools.disks import Disk
 from fonoteca.pools.health import PoolHealth
@@ -14,11 +15,19 @@ from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.pool.replace import Replacement, plan_replacement
 
 
-def plan_with_disks_here(zfs: Zfs, text: str, new: str | None) -> Replacement:
-    """As plan_replacement, with the disks of this machine and the files that its pools are made of."""
+def plan_with_disks_here(zfs: Zfs, text: str, new: str | None, *, allow: Sequence[str] = ()) -> Replacement:
+    """As plan_replacement, with the disks of this machine and the files that its pools are made of; `allow` as in disk_checks.ALLOWED."""
+    for word in allow:
+        if word not in ALLOWED:
+            raise UsageError(f"--allow {word} means nothing", f"It takes: {', '.join(ALLOWED)}.")
     pools, sources = read_health(zfs), DiskSources(prefix=zfs.prefix)
     disks = [*_whole_disks(sources, zfs), *_files(sources, zfs, pools, text, new)]
-    return plan_replacement(zfs, pools, disks, text, new, refuse=refuse_disk, has_lights=has_program("ledctl"))
+
+    def refuse(disk: Disk, brothers: Sequence[Disk]) -> None:
+        files = ("files",) if any(one.is_file for one in brothers) else ()
+        refuse_disk(disk, brothers, allow=(*allow, *files))
+
+    return plan_replacement(zfs, pools, disks, text, new, refuse=refuse, has_lights=has_program("ledctl"), with_force=bool(allow))
 
 
 def _whole_disks(sources: DiskSources, zfs: Zfs) -> list[Disk]:
@@ -33,26 +42,3 @@ def _files(sources: DiskSources, zfs: Zfs, pools: Sequence[PoolHealth], *named: 
     active = active_pools(zfs)
     found = (disk_of_file(sources, path, active) for path in sorted(paths | {name for name in named if name}) if path.startswith("/"))
     return [disk for disk in found if disk is not None]
-
-
-def refuse_disk(new: Disk, brothers: Sequence[Disk]) -> None:
-    """DiskRefusedError where a disk must not take the place of another: it holds something, fails, or has other sectors."""
-    for use in new.uses:
-        way_out = (
-            "Take another disk."
-            if use.is_active
-            else f"If nothing of it is needed: zpool labelclear -f {use.device}, or wipefs -a {use.device}"
-        )
-        raise DiskRefusedError(f"{new.describe()} is not free: {use.fact}", way_out)
-    if not new.is_file and not new.by_id:
-        raise DiskRefusedError(
-            f"{new.describe()} has no link in /dev/disk/by-id", "Its name would change with every start: take another disk."
-        )
-    if new.smart.grade == "failing":
-        raise DiskRefusedError(f"{new.describe()} is failing itself: {'; '.join(new.smart.facts)}", "Take another disk.")
-    for brother in brothers:
-        if new.logical_sector > brother.logical_sector:
-            raise DiskRefusedError(
-                f"{new.describe()} has sectors of {new.logical_sector} bytes, {brother.describe()} of {brother.logical_sector}",
-                "Take a disk with the same sectors, or format it to them: sg_format, nvme format.",
-            )

@@ -1,0 +1,71 @@
+"""A dataset brought back under a name of its own: cloned from its snapshot in the same pool. Live data is never overwritten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fonoteca.ground.errors import NotFoundError, UsageError
+from fonoteca.pools.listing import parse_properties, read_datasets
+from fonoteca.pools.replace_steps import Command, Step
+from fonoteca.pools.restoring import Origin, choose_snapshot, clone_commands, restored_name, swap_steps
+from fonoteca.pools.snapshots import Snapshot, read_snapshots
+from fonoteca.pools.zfs import Zfs
+
+
+class RestoredDataset(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back, and how it takes the place of live data: for a person to type, since it stops what uses that."""
+
+    snapshot: str
+    dataset: str
+    commands: tuple[Command, ...]
+    next_steps: tuple[Step, ...]
+    is_done: bool = False
+
+
+def clone_dataset(zfs: Zfs, origin: Origin, into: str | None, *, dry_run: bool) -> RestoredDataset:
+    """The dataset of a snapshot and all below it at that moment, under `into` or a name beside it. Run again, it makes what lacks."""
+    found = read_snapshots(zfs, origin.dataset, recursive=True)
+    snapshot = choose_snapshot(found, origin)
+    new = into or restored_name(origin.dataset, snapshot.name)
+    if new.split("/")[0] != origin.dataset.split("/")[0]:
+        raise UsageError(f"{new} lies in another pool than {snapshot.full_name}", "Give a name in the same pool.")
+    together = [one for one in found if one.name == snapshot.name]
+    existing = {row.name: row for row in read_datasets(zfs)}
+    _refuse_live(zfs, new, snapshot, existing)
+    properties = {one.dataset: _set_properties(zfs, one.dataset) for one in together}
+    commands = [command for command in clone_commands(together, origin.dataset, new, properties) if command[-1] not in existing]
+    names = [new + one.dataset.removeprefix(origin.dataset) for one in sorted(together, key=lambda one: one.dataset)]
+    if not dry_run:
+        for command in commands:
+            zfs.run(*command)
+    steps = swap_steps(origin.dataset, new, names, _own_mountpoint(zfs, origin.dataset), is_clone=True)
+    return RestoredDataset(snapshot=snapshot.full_name, dataset=new, commands=tuple(commands), next_steps=steps, is_done=not dry_run)
+
+
+def _refuse_live(zfs: Zfs, new: str, snapshot: Snapshot, existing: dict[str, object]) -> None:
+    """What is there under that name must be such a clone, begun earlier."""
+    if new in existing and _property(zfs, new, "origin") != snapshot.full_name:
+        raise UsageError(f"{new} is there already, and is no clone of {snapshot.full_name}", "Give another name with --into.")
+
+
+def _set_properties(zfs: Zfs, dataset: str) -> dict[str, str]:
+    """What was set on the dataset itself, or came with a stream."""
+    return parse_properties(zfs.zfs("get", "-Hp", "-s", "local,received", "-o", "property,value", "all", dataset), "zfs get")
+
+
+def _own_mountpoint(zfs: Zfs, dataset: str) -> str | None:
+    try:
+        return _set_properties(zfs, dataset).get("mountpoint")
+    except NotFoundError:
+        return None
+
+
+def _property(zfs: Zfs, dataset: str, name: str) -> str:
+    return zfs.zfs("get", "-Hp", "-o", "value", name, dataset).strip()
+
+
+def datasets_below(zfs: Zfs, dataset: str) -> Sequence[str]:
+    """The dataset and all below it, by name."""
+    return [row.name for row in read_datasets(zfs, dataset)]
