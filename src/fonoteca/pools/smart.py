@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,11 +76,18 @@ def _watch(told: dict[str, Any]) -> Iterator[str]:
 
 def _watch_ata(told: dict[str, Any]) -> Iterator[str]:
     for attribute in _ata_attributes(told):
-        count = _number(attribute, "raw", "value") or 0
+        count = _raw(attribute)
         if attribute.get("id") in _ATA_COUNTS and count > 0:
-            yield f"{count & 0xFFFFFFFF if attribute['id'] == 187 else count} {_ATA_COUNTS[attribute['id']]}"
+            yield f"{count} {_ATA_COUNTS[attribute['id']]}"
         if attribute.get("when_failed") == "past":
             yield f"{attribute.get('name', 'an attribute')} was below its threshold once"
+
+
+def _raw(attribute: dict[str, Any]) -> int:
+    """The count of an attribute: the number that its text begins with, since some makers pack more into the raw value."""
+    text = _part(attribute, "raw").get("string")
+    found = re.match(r"\d{1,18}", text) if isinstance(text, str) else None
+    return int(found[0]) if found else _number(attribute, "raw", "value") or 0
 
 
 def _watch_sas(told: dict[str, Any]) -> Iterator[str]:
