@@ -20,6 +20,9 @@ class Ran(NamedTuple):
     seconds: float
     out_bytes: bytes = b""
 
+    def __repr__(self) -> str:
+        return f"status {self.status} after {self.seconds:.1f} s\nout: {self.out}\nerr: {self.err}"
+
 
 class Job:
     """A program under way in the guest."""

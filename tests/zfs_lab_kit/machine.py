@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -30,18 +32,27 @@ class Machine:
     def __init__(self, image: Path, *, disks: int = 0, network: str | None = None, state: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="zfs-lab-"))
         self.disks = disks
+        self._monitor: TextIO | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         try:
             self._make_drives(image, state)
-            network = network or f"stream,server=on,addr.type=unix,addr.path={self.folder / 'wire'}"
-            self.process = subprocess.Popen(
-                [str(word) for word in self._words(image, network, state)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=(self.folder / "qemu.log").open("wb"),
-            )  # fmt: skip
+            self.process = self._start(image, network or f"stream,server=on,addr.type=unix,addr.path={self.folder / 'wire'}", state)
+            self._monitor = self.connect(self.folder / "monitor").makefile("rw")
+            self._monitor.readline()
+            self.tell("qmp_capabilities")
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, image: Path, network: str, state: Path | None) -> subprocess.Popen[bytes]:
+        try:
+            with (self.folder / "qemu.log").open("wb") as log:
+                return subprocess.Popen(
+                    [str(word) for word in self._words(image, network, state)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                    stderr=log, preexec_fn=_die_with_parent,
+                )  # fmt: skip
         except FileNotFoundError as error:
-            shutil.rmtree(self.folder)
             raise LabError("qemu-system-x86_64 is not installed; as root on Debian: tools/install_programs.sh") from error
-        self._monitor = self._attach_monitor()
-        self.tell("qmp_capabilities")
 
     def _names(self) -> list[str]:
         return ["root", *(f"disk{number:02}" for number in range(1, self.disks + 1))]
@@ -107,19 +118,14 @@ class Machine:
                 return link
             except OSError as error:
                 link.close()
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.close()
+                if not self._is_running() or time.monotonic() > deadline:
                     raise LabError(f"QEMU does not answer: {self.last_words()}") from error
                 time.sleep(0.02)
 
-    def _attach_monitor(self) -> TextIO:
-        link = self.connect(self.folder / "monitor")
-        monitor = link.makefile("rw")
-        monitor.readline()
-        return monitor
-
     def tell(self, command: str, **arguments: object) -> Any:
         """What the monitor (QMP) answers; LabError with its words where it refuses."""
+        if not self._monitor:
+            raise LabError("QEMU has been closed")
         try:
             self._monitor.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
             self._monitor.flush()
@@ -152,8 +158,11 @@ class Machine:
             shutil.copy(self.folder / f"{name}.qcow2", folder)
         self.close()
 
+    def _is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def _quit(self) -> None:
-        if self.process.poll() is None:
+        if self.process and self._is_running():
             try:
                 self.tell("quit")
                 self.process.wait(20)
@@ -169,12 +178,15 @@ class Machine:
 
     def close(self) -> None:
         """End it and remove all that it wrote."""
-        if hasattr(self, "_monitor"):
-            self._quit()
-        elif self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        self._quit()
+        if self._monitor:
+            self._monitor.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _die_with_parent() -> None:
+    """Between fork and exec: a test run that is killed leaves no guest behind."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def drive_words(path: Path, name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -40,9 +41,9 @@ def find_state(recipe: Recipe, open_guest: Callable[..., Guest]) -> Path:
     key = hash_of(before.name, SOURCE)
 
     def make(folder: Path) -> None:
-        guest = open_guest(image, disks=recipe.disks, state=before)
-        _deliver_source(guest, system, folder)
-        guest.machine.save(folder)
+        with contextlib.closing(open_guest(image, disks=recipe.disks, state=before)) as guest:
+            _deliver_source(guest, system, folder)
+            guest.machine.save(folder)
 
     return keep_part(choose_lab_cache(), f"ready-{recipe.name}", key, make, others=2)
 
@@ -52,14 +53,17 @@ def _find_plain(recipe: Recipe, image: Path, open_guest: Callable[..., Guest]) -
     before = _find_plain(recipe.after, image, open_guest) if recipe.after else None
     emulator = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
     code = recipe.prepare.__code__.co_code.hex() + repr(recipe.prepare.__code__.co_consts) if recipe.prepare else ""
-    key = hash_of(before.name if before else image.name, emulator, KIT / "machine.py", recipe.name, str(recipe.disks), code)
+    key = hash_of(
+        before.name if before else image.name, emulator, KIT / "machine.py", KIT / "states.py", recipe.name, str(recipe.disks), code
+    )
 
     def make(folder: Path) -> None:
-        guest = open_guest(image, disks=recipe.disks, state=before)
-        if recipe.prepare:
-            recipe.prepare(guest)
-        guest.run("sync; echo 3 > /proc/sys/vm/drop_caches")
-        guest.machine.save(folder)
+        with contextlib.closing(open_guest(image, disks=recipe.disks, state=before)) as guest:
+            if recipe.prepare:
+                recipe.prepare(guest)
+            guest.wait_until("test -S /run/fonoteca.socket")  # it has imported all that is not ours
+            guest.run("sync; echo 3 > /proc/sys/vm/drop_caches")
+            guest.machine.save(folder)
 
     return keep_part(choose_lab_cache(), f"state-{recipe.name}", key, make)
 

@@ -10,7 +10,7 @@ from zfs_lab_kit.parts import run_step
 
 PACKAGES = (
     "udev", "kmod", "python3", "zfsutils-linux", "sanoid", "busybox-static", "iproute2", "procps", "openssh-server", "openssh-client",
-    "smartmontools", "lsscsi", "zstd",
+    "smartmontools",  "systemd", "lsscsi", "zstd",
 )  # fmt: skip
 LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/bash-completion/*")
 

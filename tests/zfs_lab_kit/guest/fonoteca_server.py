@@ -23,6 +23,7 @@ LOAD = "load-fonoteca"
 
 def load(names):
     """Import what can be; the rest is told when it is needed."""
+    importlib.invalidate_caches()  # where Fonoteca is to be, nothing was when this began
     for name in names:
         try:
             importlib.import_module(name)
