@@ -24,6 +24,7 @@ from fonoteca.cli import pool_create as _pool_create  # noqa: F401 registers its
 from fonoteca.cli import pool_disks as _pool_disks  # noqa: F401 registers its command
 from fonoteca.cli import pool_plan as _pool_plan  # noqa: F401 registers its command
 from fonoteca.cli import pool_replace as _pool_replace  # noqa: F401 registers its command
+from fonoteca.cli import pool_replicate as _pool_replicate  # noqa: F401 registers its commands
 from fonoteca.cli import pool_restore as _pool_restore  # noqa: F401 registers its command
 from fonoteca.cli import pool_snapshot as _pool_snapshot  # noqa: F401 registers its commands
 from fonoteca.cli import roster as _roster  # noqa: F401 registers its commands

@@ -117,6 +117,10 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "scrub-late": FindingKind("hindrance", "No block was read and checked for longer than scrub_days under [pool].", "Start one: fonoteca pool scrub. See who should: fonoteca pool scrub --status."),
     "snapshot-late": FindingKind("hindrance", "The newest snapshot is older than the policy under [[pool.snapshots]] allows.", "See whether sanoid runs: systemctl status sanoid.timer; take one: fonoteca pool snapshot."),
     "replica-late": FindingKind("hindrance", "A copy on another pool is older than its lag_hours.", "Send to it: fonoteca pool replicate NAME, which says what is wrong where it cannot."),
+    "replica-differs": FindingKind("damage", "A copy on another pool is not what it was copied from.", "Do not count on it. Scrub both pools, look at both with fonoteca verify, and replicate to a new dataset."),
+    "replica-unproved": FindingKind("hindrance", "A copy on another pool was not read and compared, or its pool not scrubbed, for longer than prove_days.", "fonoteca pool replicate NAME --prove; scrub its pool where it is: fonoteca pool scrub."),
+    "base-not-held": FindingKind("hindrance", "The snapshot that the next send starts from could not be held, so pruning may take it.", "Allow hold, release and bookmark: zfs allow; for a replica that fetches, name it with --replica in its forced command."),
+    "stream-not-checked": FindingKind("note", "A send stream was not looked into on its way.", "Install zfsutils-linux, which brings zstream. The replica was proved by its guid all the same."),
     "no-mailer": FindingKind("hindrance", "ZED would have something to tell, and nothing here sends mail.", "Install a mailer, such as bsd-mailx with msmtp-mta, then: fonoteca pool configure."),
     "pool-stale-error": FindingKind("note", "The list of damaged files names something that was mended or removed since.", "Nothing to mend. The entry goes after two scrubs: fonoteca pool scrub --wait, twice."),
     # oddities of other people's containers

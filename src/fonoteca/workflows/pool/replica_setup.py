@@ -1,0 +1,83 @@
+"""What has to be typed on two machines so that one may replicate to the other and can destroy nothing there."""
+
+from __future__ import annotations
+
+import shlex
+
+import msgspec
+
+from fonoteca.pools.transport import Place
+from fonoteca.workflows.pool.replicas import Replica
+
+_KEY = "ssh-ed25519 AAAA… (the public key of the other side)"
+
+
+class SetupStep(msgspec.Struct, frozen=True):
+    """Where, what for, and the lines."""
+
+    machine: str
+    purpose: str
+    lines: tuple[str, ...]
+
+
+def setup_steps(replica: Replica) -> list[SetupStep]:
+    """In the order in which they are done."""
+    source, target = replica.source, replica.target
+    steps = [_parent(target)]
+    if target.host:
+        steps += [_make_key(_host(source), target), _forced(target, "receive", "", "sends")]
+        steps.append(_allow_receive(target))
+    if source.host:
+        steps += [_make_key(_host(target), source), _forced(source, "send", replica.settings.name, "fetches"), _allow_send(source)]
+    return steps
+
+
+def _host(place: Place) -> str:
+    return place.host or "this machine"
+
+
+def _parent(target: Place) -> SetupStep:
+    """Received datasets inherit from it; the target itself must not exist yet."""
+    parent = target.dataset.rpartition("/")[0]
+    lines = (f"zfs create -p -o readonly=on -o canmount=off -o mountpoint=none {shlex.quote(parent)}",) if "/" in parent else (
+        f"zfs set readonly=on {shlex.quote(parent or target.dataset)}",
+    )  # fmt: skip
+    return SetupStep(_host(target), f"a place for {target.dataset}, which replication makes itself", lines)
+
+
+def _make_key(machine: str, other: Place) -> SetupStep:
+    host = f"-p {other.port} {other.host}" if other.port else other.host
+    return SetupStep(
+        machine, "a key for this and nothing else, and the other's host key: compare its fingerprint",
+        (
+            "ssh-keygen -t ed25519 -N '' -f ~/.ssh/fonoteca_replica",
+            f"ssh-keyscan -t ed25519 {host} | tee -a ~/.ssh/known_hosts | ssh-keygen -lf -",
+        ),
+    )  # fmt: skip
+
+
+def _forced(place: Place, may: str, name: str, does: str) -> SetupStep:
+    """The quotes within stand in a quoted option of authorized_keys."""
+    words = ["fonoteca", "pool", "answer", "--dataset", place.dataset, "--may", may, *(["--replica", name] if name else [])]
+    command = shlex.join(words).replace('"', '\\"')
+    user = place.user or "root"
+    return SetupStep(
+        place.host, f"in ~{user}/.ssh/authorized_keys, on one line: who {does} may do this and nothing else",
+        (f'command="{command}",restrict {_KEY}',),
+    )  # fmt: skip
+
+
+def _allow_receive(place: Place) -> SetupStep:
+    parent = shlex.quote(place.dataset.rpartition("/")[0] or place.dataset)
+    user = shlex.quote(place.user or "USER")
+    return SetupStep(
+        place.host, "only where that user is not root; from OpenZFS 2.4 on write receive:append for receive",
+        (f"zfs allow -u {user} receive,create,mount,readonly,canmount,mountpoint {parent}",),
+    )  # fmt: skip
+
+
+def _allow_send(place: Place) -> SetupStep:
+    return SetupStep(
+        place.host, "only where that user is not root",
+        (f"zfs allow -u {shlex.quote(place.user or 'USER')} send,hold,release,bookmark {shlex.quote(place.dataset)}",),
+    )  # fmt: skip
