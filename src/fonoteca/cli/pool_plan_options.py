@@ -75,7 +75,7 @@ class PriceOptions:
 
 def parse_share(text: str) -> float:
     """A share of 1 from "1.5%" or "0.015"."""
-    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,12})?|\.\d{1,12})\s*(%?)\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,12})?|\.\d{1,12})\s*(%?)\s*", text, re.ASCII)
     if match is None:
         raise UsageError(f"not a share: {text!r}", "Write 1.5% or 0.015.")
     return float(match[1]) / (100 if match[2] else 1)

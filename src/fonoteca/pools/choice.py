@@ -109,7 +109,8 @@ def _why(sound: list[Judgement], judged: list[Judgement]) -> str:
         nearest = min(judged, key=lambda one: len(one.against), default=None)
         return f"nothing will do; nearest comes {nearest.layout}: {'; '.join(nearest.against)}" if nearest else "nothing was judged"
     best, others = sound[0], sound[1:]
-    what = "costs least" if best.money is not None else "needs the least disk space to be bought"
-    if others and others[0].money == best.money and others[0].raw_bytes == best.raw_bytes:
-        what = f"costs as little as {others[0].layout} and needs fewer disks" if others[0].disks > best.disks else what
-    return f"of the {len(sound)} that hold the files, stay under the fill limit and keep the risk under the bound it {what}"
+    kept = f"of the {len(sound)} that hold the files, stay under the fill limit and keep the risk under the bound it"
+    if not others or (others[0].money, others[0].raw_bytes) != (best.money, best.raw_bytes):
+        return f"{kept} {'costs least' if best.money is not None else 'needs the least disk space to be bought'}"
+    better = "needs fewer disks" if others[0].disks > best.disks else "is safer"
+    return f"{kept} costs as little as {others[0].layout} and {better}"

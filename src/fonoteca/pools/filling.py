@@ -65,7 +65,7 @@ def parse_record(text: str) -> int:
     number, unit = text.strip().upper().removesuffix("IB").removesuffix("B"), 1
     if number[-1:] in ("K", "M"):
         number, unit = number[:-1], 1 << (10 if number[-1] == "K" else 20)
-    if not number.isdecimal() or len(number) > 9:
+    if not (number.isascii() and number.isdecimal()) or len(number) > 9:
         raise UsageError(f"not a recordsize: {text!r}", "Write it as ZFS does: 128K, 1M.")
     return check_record(int(number) * unit)
 

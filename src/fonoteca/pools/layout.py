@@ -21,7 +21,7 @@ MOST_DISKS = 5000
 HOW = 'Such as "2xraidz3x10", "3xmirrorx2+1spare", "draid3:8d:21c:1s" or "2xraidz3x10+2spares+special:mirrorx3".'
 
 _VDEV = re.compile(r"(?:(?P<count>\d+)x)?(?:raidz(?P<parity>[1-9]?)x(?P<raidz>\d+)|mirrorx(?P<mirror>\d+)|(?:stripe|disk)x(?P<stripe>\d+)"
-                   r"|draid(?P<draid>[1-9]?):(?P<data>\d+)d:(?P<children>\d+)c(?::(?P<spares>\d+)s)?)")  # fmt: skip
+                   r"|draid(?P<draid>[1-9]?):(?P<data>\d+)d:(?P<children>\d+)c(?::(?P<spares>\d+)s)?)", re.ASCII)  # fmt: skip
 
 
 class VdevShape(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ def parse_layout(text: str) -> Layout:
     vdevs: list[VdevShape] = []
     spares, apart = 0, {}
     for part in re.sub(r"\s", "", text.lower()).split("+"):
-        if match := re.fullmatch(r"(\d+)spares?", part):
+        if match := re.fullmatch(r"([0-9]+)spares?", part):
             spares += _count(match[1], "spares", least=0)
         elif match := re.fullmatch(r"(special|log):(.+)", part):
             apart[match[1]] = _one_apart(match[1], match[2], match[1] in apart)

@@ -35,7 +35,7 @@ def parse_prices(text: str, bay: float = 0.0, currency: str = "") -> Prices:
 
 
 def _parse_one(part: str) -> tuple[int, float]:
-    match = re.fullmatch(r"\s*(?:([^=]+)=)?\s*(\d+(?:\.\d+)?)\s*", part)
+    match = re.fullmatch(r"\s*(?:([^=]+)=)?\s*([0-9]+(?:\.[0-9]+)?)\s*", part)
     if match is None or len(match[2]) > 12:
         raise UsageError(f"not a price: {part.strip()!r}", HOW)
     return (parse_bytes(match[1]) if match[1] else 0, float(match[2]))
