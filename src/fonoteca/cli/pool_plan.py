@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from cyclopts import Parameter
@@ -40,14 +40,16 @@ def pool_plan(
     years: Annotated[float, Parameter(help="How long it must last with that growth.")] = 5.0,
     spares: Annotated[int, Parameter(help="Hot spares of the layouts that are offered.")] = 0,
     ashift: Annotated[int, Parameter(help="Sectors of 2^ashift bytes.")] = 12,
-    uncompressed: Annotated[bool, Parameter(negative=(), help="Plan for compression=off: last records are padded.")] = False,
+    compression: Annotated[Literal["zstd", "lz4", "off"], Parameter(help="With off, the last record of every file is padded.")] = "zstd",
     special_disk: Annotated[str | None, Parameter(help="Size of the disks of a special vdev.")] = None,
     small_blocks: Annotated[str, Parameter(help="special_small_blocks: files of up to this size are on the special vdev.")] = "0",
     risk: RiskOptions = NO_RISK_OPTIONS,
     prices: PriceOptions = NO_PRICES,
     picture: Annotated[Path | None, Parameter(help="Write the layouts as a picture, .svg or .png.")] = None,
-    write: Annotated[Path | None, Parameter(help="Write the plan for pool create, with no disks named yet.")] = None,
+    write: Annotated[Path | None, Parameter(help="Write the plan of the layout for pool create.")] = None,
     name: Annotated[str, Parameter(help="Name of the pool in that plan.")] = "tank",
+    pick: Annotated[bool, Parameter(negative=(), help="Put free disks of this machine into that plan.")] = False,
+    disks: Annotated[tuple[str, ...], Parameter(help="Put these disks into it, by any of their names.", negative=())] = (),
     json: JsonOption = False,
 ) -> int:
     """Tell which layouts of disks hold an archive: bytes, hours, risk, cost, which to take and why. Or judge one, to the byte."""
@@ -56,7 +58,7 @@ def pool_plan(
     from fonoteca.workflows.pool.plan import plan_pool, write_planning_picture, write_pool_plan
 
     files, limit = _files(archive, holds, fill)
-    wanted = _wanted(recordsize, limit, growth, years, ashift, uncompressed, special_disk, small_blocks, risk, prices)
+    wanted = _wanted(recordsize, limit, growth, years, ashift, compression != "off", special_disk, small_blocks, risk, prices)
     sizes = list(dict.fromkeys(parse_size(size, "disks of") for size in disk.split(",") if size.strip()))
     asked = _asked([parse_layout(text) for text in layout], sizes, disk)
     if not 0 <= spares <= 20:
@@ -67,7 +69,10 @@ def pool_plan(
     if picture is not None:
         write_planning_picture(planning, shown or list(planning.asked), picture)
     if write is not None:
-        write_pool_plan(_chosen(planning), wanted, write, name)
+        if compression == "off":
+            raise UsageError("a plan with compression=off pads the last record of every file", "Write it with zstd or lz4.")
+        notes = write_pool_plan(_chosen(planning), wanted, write, name=name, compression=compression, disks=disks, picks=pick)
+        planning = msgspec.structs.replace(planning, notes=(*planning.notes, *notes))
     emit(planning, storable(_said(planning, shown, picture, write)), json)
     return 0
 
@@ -94,7 +99,7 @@ def _files(archive: Path | None, holds: str | None, fill: float | None) -> tuple
 
 
 def _wanted(
-    recordsize: str, limit: float, growth: str, years: float, ashift: int, uncompressed: bool, special_disk: str | None,
+    recordsize: str, limit: float, growth: str, years: float, ashift: int, is_compressed: bool, special_disk: str | None,
     small_blocks: str, risk: RiskOptions, prices: PriceOptions,
 ) -> Wanted:  # fmt: skip
     from fonoteca.pools.capacity import check_ashift
@@ -107,7 +112,7 @@ def _wanted(
         raise UsageError(f"growth over {years:g} years", "0 to 50 are planned for.")
     return Wanted(
         files=workload_histogram(1), records=tuple(parse_record(one) for one in recordsize.split(",")), fill_limit=limit,
-        growth=parse_growth(growth), years=years, ashift=ashift, is_compressed=not uncompressed,
+        growth=parse_growth(growth), years=years, ashift=ashift, is_compressed=is_compressed,
         special_disk_bytes=parse_size(special_disk, "disks of") if special_disk else 0,
         small_blocks=parse_record(small_blocks) if small_blocks != "0" else 0, loss_bound=risk.loss_bound, rates=risk.rates(),
         assumed=risk.assumed(), prices=prices.prices(),

@@ -11,15 +11,17 @@ import msgspec
 from fonoteca.ground.errors import PoolPlanError, UsageError
 from fonoteca.ground.files import write_atomically
 from fonoteca.ground.quantities import format_bytes
-from fonoteca.pools.capacity import reckon
 from fonoteca.pools.choice import Choice, choose_layout
-from fonoteca.pools.dataset_properties import POOL_PROPERTIES, ROOT_PROPERTIES, store_datasets
+from fonoteca.pools.dataset_properties import Compression
+from fonoteca.pools.disk_choice import DiskChoice
 from fonoteca.pools.histogram import GRAIN, SizeHistogram, counted_histogram, workload_histogram
 from fonoteca.pools.judging import Judgement, Wanted, judge
-from fonoteca.pools.layout import Layout, VdevShape, parse_layout
-from fonoteca.pools.plan_file import PlannedVdev, PoolPlan, write_plan
+from fonoteca.pools.layout import Layout, parse_layout
+from fonoteca.pools.making import store_plan
+from fonoteca.pools.plan_file import write_plan
 from fonoteca.reports import Axis, Mark, NamedBars, Note, Plot, draw, write_png
 from fonoteca.reports.mirror_pictures import stack_pictures
+from fonoteca.workflows.pool.disks import pick_disks
 
 if TYPE_CHECKING:
     from fonoteca.workflows.archive import Archive
@@ -94,35 +96,23 @@ def _told(asked: tuple[Judgement, ...], choice: Choice, wanted: Wanted) -> PoolP
     )  # fmt: skip
 
 
-def write_pool_plan(judgement: Judgement, wanted: Wanted, path: Path, name: str) -> PoolPlan:
-    """Write the plan of one layout for `pool create`; disks are named in it later. PoolPlanError where ZFS would not take it."""
+def write_pool_plan(
+    judgement: Judgement, wanted: Wanted, path: Path, *, name: str, compression: Compression, disks: Sequence[str] = (), picks: bool = False
+) -> tuple[str, ...]:
+    """Write the plan of one layout for `pool create`; what is to be known about its disks comes back.
+
+    Its places take the disks that are named, or with `picks` any that are free here; else disks are named in the file later.
+    """
     layout = parse_layout(judgement.layout)
-    capacity = reckon(layout, judgement.disk_bytes, wanted.ashift, wanted.whole_disks, special_disk_bytes=wanted.special_disk_bytes)
     if layout.special is not None and not wanted.special_disk_bytes:
         raise PoolPlanError("the size of the special vdev's disks is not known", "Give it with --special-disk 4TB.")
-    plan = PoolPlan(
-        name=name, vdevs=tuple(_planned_vdevs(layout)), ashift=wanted.ashift, disk_bytes=judgement.disk_bytes,
-        spare_count=layout.spares, reckoned_pool_bytes=capacity.pool_bytes, reckoned_shown_bytes=capacity.shown_bytes,
-        pool_properties=dict(POOL_PROPERTIES), properties=dict(ROOT_PROPERTIES),
-        datasets=store_datasets(capacity.shown_bytes, fill_limit=wanted.fill_limit),
+    plan = store_plan(
+        layout, judgement.disk_bytes, name=name, ashift=wanted.ashift, fill_limit=wanted.fill_limit, compression=compression,
+        special_disk_bytes=wanted.special_disk_bytes, whole_disks=wanted.whole_disks,
     )  # fmt: skip
-    write_plan(path, plan)
-    return plan
-
-
-def _planned_vdevs(layout: Layout) -> list[PlannedVdev]:
-    planned = [PlannedVdev(_kind(shape), shape.width) for shape in layout.vdevs]
-    if layout.special is not None:
-        planned.append(PlannedVdev(_kind(layout.special), layout.special.width, "special"))
-    if layout.log is not None:
-        planned.append(PlannedVdev(_kind(layout.log), layout.log.width, "log"))
-    return planned
-
-
-def _kind(shape: VdevShape) -> str:
-    if shape.kind == "draid":
-        return f"draid{shape.parity}:{shape.data}d:{shape.width}c:{shape.spares}s"
-    return {"raidz": f"raidz{shape.parity}", "mirror": "mirror", "stripe": "disk"}[shape.kind]
+    chosen = pick_disks(plan, disks) if disks or picks else DiskChoice(plan)
+    write_plan(path, chosen.plan)
+    return chosen.notes
 
 
 def write_planning_picture(planning: PoolPlanning, shown: Sequence[Judgement], path: Path) -> None:
