@@ -27,6 +27,9 @@ from fonoteca.cli import pool_replace as _pool_replace  # noqa: F401 registers i
 from fonoteca.cli import pool_replicate as _pool_replicate  # noqa: F401 registers its commands
 from fonoteca.cli import pool_restore as _pool_restore  # noqa: F401 registers its command
 from fonoteca.cli import pool_snapshot as _pool_snapshot  # noqa: F401 registers its commands
+from fonoteca.cli import pool_configure as _pool_configure  # noqa: F401 registers its command
+from fonoteca.cli import pool_scrub as _pool_scrub  # noqa: F401 registers its command
+from fonoteca.cli import pool_status as _pool_status  # noqa: F401 registers its command
 from fonoteca.cli import roster as _roster  # noqa: F401 registers its commands
 from fonoteca.cli import search as _search  # noqa: F401 registers its command
 from fonoteca.cli import shuffle as _shuffle  # noqa: F401 registers its command

@@ -122,7 +122,8 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "base-not-held": FindingKind("hindrance", "The snapshot that the next send starts from could not be held, so pruning may take it.", "Allow hold, release and bookmark: zfs allow; for a replica that fetches, name it with --replica in its forced command."),
     "stream-not-checked": FindingKind("note", "A send stream was not looked into on its way.", "Install zfsutils-linux, which brings zstream. The replica was proved by its guid all the same."),
     "no-mailer": FindingKind("hindrance", "ZED would have something to tell, and nothing here sends mail.", "Install a mailer, such as bsd-mailx with msmtp-mta, then: fonoteca pool configure."),
-    "pool-stale-error": FindingKind("note", "The list of damaged files names something that was mended or removed since.", "Nothing to mend. The entry goes after two scrubs: fonoteca pool scrub --wait, twice."),
+    "pool-damaged-snapshot": FindingKind("hindrance", "A file in a snapshot cannot be read; the one of today is another.", "Nothing of today is lost. The entry goes with the snapshot: fonoteca pool prune, and two scrubs."),
+    "pool-stale-error": FindingKind("hindrance", "The list of damage names what has no file any more.", "It was mended or removed since, or its folder is damaged too: two scrubs tell. fonoteca pool scrub --wait, twice."),
     # oddities of other people's containers
     "aac-line": FindingKind("damage", "A line of a metadata file is no record.", "Nothing to do: it is set aside, the other lines are read."),
     "aac-order": FindingKind("note", "Lines are not sorted by AACID.", "Nothing to do."),

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import shlex
 
-import msgspec
-
 from fonoteca.pools.damaged_names import is_metadata
-from fonoteca.pools.diagnosis import Diagnosis, DiskHealth, has_lost_data, is_resilvering
+from fonoteca.pools.diagnosis import DamageCounts, Diagnosis, DiskHealth, has_lost_data, is_resilvering
 from fonoteca.pools.health import PoolHealth
 
-
-class DamageCounts(msgspec.Struct, frozen=True):
-    """Damaged files by what can be done about them; all 0 where no archive was looked at. `stale` were mended or removed since."""
-
-    mendable: int = 0
-    outside: int = 0
-    in_snapshots: int = 0
-    stale: int = 0
+_MANY = 3
 
 
 def advise(health: PoolHealth, diagnosis: Diagnosis, damage: DamageCounts, archive: str | None = None) -> list[str]:
@@ -28,10 +19,11 @@ def advise(health: PoolHealth, diagnosis: Diagnosis, damage: DamageCounts, archi
     steps = []
     if any(group.may_still_die < 0 for group in diagnosis.groups):
         steps += _of_a_lost_vdev(diagnosis)
-    steps += [step for disk in diagnosis.disks if (step := _of_disk(disk))]
+    steps += [_of_gone(disk) for disk in diagnosis.disks if disk.is_gone]
     if is_resilvering(health):
         steps.append(f"Wait for the resilver: fonoteca pool status {pool} shows how long. Pull no disk meanwhile.")
     steps += _of_damage(health, damage, pool, archive)
+    steps += _of_noisy([disk for disk in diagnosis.disks if not disk.is_gone], pool)
     codes = {finding.code for finding in diagnosis.findings}
     if "pool-full" in codes:
         steps.append("Make room, or add disks: fonoteca pool plan tells what fits.")
@@ -58,17 +50,32 @@ def _of_a_lost_vdev(diagnosis: Diagnosis) -> list[str]:
     ]
 
 
-def _of_disk(disk: DiskHealth) -> str | None:
-    name = shlex.quote(disk.disk if not disk.disk.isdigit() else str(disk.guid or disk.disk))
+def _of_gone(disk: DiskHealth) -> str:
+    name = _handle(disk)
     if disk.state == "OFFLINE":
         return f"{disk.where} was taken offline by hand: zpool online {disk.pool} {name}, or replace it: fonoteca pool replace {name}"
-    if disk.is_gone:
-        return f"Replace {disk.where}: fonoteca pool replace {name}"
+    return f"Replace {disk.where}: fonoteca pool replace {name}"
+
+
+def _of_noisy(disks: list[DiskHealth], pool: str) -> list[str]:
+    """Where many disks make errors at once, it is seldom the disks."""
+    if len(disks) > _MANY:
+        return [
+            f"{len(disks)} disks made errors at once: suspect what they share (cable, controller, power, memory) before the disks. "
+            f"Then forget the counts: zpool clear {pool}"
+        ]
+    return [_of_one(disk, pool) for disk in disks]
+
+
+def _of_one(disk: DiskHealth, pool: str) -> str:
     if disk.is_rising:
-        return (
-            f"{disk.where} makes errors now: look at its cable and SMART (fonoteca pool disks); if they go on: fonoteca pool replace {name}"
-        )
-    return f"{disk.where} made errors: look at its SMART (fonoteca pool disks), then forget them: zpool clear {disk.pool} {name}"
+        look = "look at its cable and SMART (fonoteca pool disks)"
+        return f"{disk.where} makes errors now: {look}; if they go on: fonoteca pool replace {_handle(disk)}"
+    return f"{disk.where} made errors: look at its SMART (fonoteca pool disks), then forget them: zpool clear {pool} {_handle(disk)}"
+
+
+def _handle(disk: DiskHealth) -> str:
+    return shlex.quote(str(disk.guid) if disk.disk.isdigit() and disk.guid else disk.disk)
 
 
 def _of_damage(health: PoolHealth, damage: DamageCounts, pool: str, archive: str | None) -> list[str]:
@@ -80,7 +87,9 @@ def _of_damage(health: PoolHealth, damage: DamageCounts, pool: str, archive: str
     if damage.mendable:
         steps.append(f"Mend the files of the archive: fonoteca heal{f' {shlex.quote(archive)}' if archive else ''}")
     if damage.outside:
-        steps.append("Put the files outside of the archive back from a copy: fonoteca pool restore tells which snapshots have them.")
+        steps.append("Put the files that heal does not know back from a copy: fonoteca pool restore takes them from snapshots.")
+    if damage.stale:
+        steps.append("Names without a file were mended or removed since, or their folder is damaged too: two scrubs tell which.")
     if damage.in_snapshots:
         steps.append("Damage in snapshots only stays until the snapshot is destroyed; nothing of today is lost by it.")
     steps.append(f"Have all read twice, which empties the list: fonoteca pool scrub {pool} --wait; fonoteca pool scrub {pool} --wait")

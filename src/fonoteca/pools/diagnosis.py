@@ -39,6 +39,20 @@ class PoolFacts(msgspec.Struct, frozen=True):
     """By the path or name of the leaf in the pool."""
 
 
+class DamageCounts(msgspec.Struct, frozen=True):
+    """Names on ZFS's list of damage by what can be done about them. `stale` have no file any more, `in_snapshots` none of today."""
+
+    mendable: int = 0
+    outside: int = 0
+    in_snapshots: int = 0
+    stale: int = 0
+
+    @property
+    def today(self) -> int:
+        """Files that cannot be read today."""
+        return self.mendable + self.outside
+
+
 class GroupHealth(msgspec.Struct, frozen=True):
     """One vdev: how many of its disks are gone, how many more may die; below 0 data is out of reach."""
 
@@ -95,16 +109,26 @@ class Diagnosis(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def diagnose(health: PoolHealth, facts: PoolFacts) -> Diagnosis:
-    """All that follows from what is known of one pool."""
+def count_by_name(health: PoolHealth) -> DamageCounts:
+    """What the names alone tell, where no archive was asked."""
+    names = [one for one in health.damaged if not is_metadata(one)]
+    in_snapshots = sum(one.snapshot is not None for one in names)
+    stale = sum(one.path is None and one.snapshot is None for one in names)
+    unnamed = 0 if health.damaged else health.error_count
+    return DamageCounts(outside=len(names) - in_snapshots - stale + unnamed, in_snapshots=in_snapshots, stale=stale)
+
+
+def diagnose(health: PoolHealth, facts: PoolFacts, damage: DamageCounts | None = None) -> Diagnosis:
+    """All that follows from what is known of one pool; `damage` is what the archive knows of the damaged files."""
+    damage = count_by_name(health) if damage is None else damage
     busy = is_resilvering(health)
     groups = tuple(_groups(health, busy))
     disks = tuple(_disks(health, facts))
     fill = fill_percent(facts)
     findings = (*_of_pool(health, groups), *_of_disks(health, disks), *_of_use(health, facts, fill))
-    verdict = _verdict(health, groups, findings)
+    verdict = _verdict(health, groups, findings, damage)
     return Diagnosis(
-        pool=health.name, verdict=verdict, headline=_headline(health, verdict, groups, disks), groups=groups, disks=disks,
+        pool=health.name, verdict=verdict, headline=_headline(health, verdict, groups, disks, damage), groups=groups, disks=disks,
         fill_percent=fill, scan=words_of_scan(health.scan, facts.now), seconds_left=seconds_left(health.scan, facts.now),
         scrub=words_of_scrub(facts), damaged_files=len(health.damaged) or health.error_count, findings=findings,
     )  # fmt: skip
@@ -216,7 +240,7 @@ def _of_pool(health: PoolHealth, groups: Sequence[GroupHealth]) -> list[Finding]
     if any(is_metadata(one) for one in health.damaged):
         count = sum(map(is_metadata, health.damaged))
         found.append(Finding("pool-damaged-metadata", health.name, f"{format_count(count, 'object')} of ZFS itself cannot be read"))
-    if has_lost_data(health) and not health.damaged:
+    if has_lost_data(health) and not health.damaged:  # the names are for root, or the pool has none yet
         count = health.error_count
         fact = f"{format_count(count, 'file')} cannot be read" if count else "ZFS says that data is lost"
         found.append(Finding("pool-damaged-file", health.name, f"{fact}; zpool status -v as root names what"))
@@ -249,37 +273,42 @@ def _of_use(health: PoolHealth, facts: PoolFacts, fill: float | None) -> list[Fi
     return found
 
 
-def _verdict(health: PoolHealth, groups: Sequence[GroupHealth], findings: Sequence[Finding]) -> Verdict:
+def _verdict(health: PoolHealth, groups: Sequence[GroupHealth], findings: Sequence[Finding], damage: DamageCounts) -> Verdict:
     codes = {finding.code for finding in findings}
     if health.state == "SUSPENDED":
         return "suspended"
-    if has_lost_data(health) or "vdev-lost" in codes or health.state in ("FAULTED", "UNAVAIL"):
+    if damage.today or codes & {"vdev-lost", "pool-damaged-metadata"} or health.state in ("FAULTED", "UNAVAIL"):
         return "damaged"
     if codes & {"pool-degraded"} or any(group.gone for group in groups):
         return "degraded"
-    return "watch" if codes else "well"
+    return "watch" if codes or has_lost_data(health) else "well"
 
 
-def _headline(health: PoolHealth, verdict: Verdict, groups: Sequence[GroupHealth], disks: Sequence[DiskHealth]) -> str:
+def _headline(
+    health: PoolHealth, verdict: Verdict, groups: Sequence[GroupHealth], disks: Sequence[DiskHealth], damage: DamageCounts
+) -> str:
     """The first sentence: is data lost or not."""
     if verdict == "suspended":
         return f"{health.name} has stopped: too many of its disks are gone, and nothing can be written until they are back."
     gone = sum(group.gone for group in groups)
     if verdict == "damaged":
-        return f"{health.name} has lost data{_what_is_lost(health)}{f', with {_disks_gone(gone)}' if gone else ''}."
+        return f"{health.name} has lost data{_what_is_lost(health, damage)}{f', with {_disks_gone(gone)}' if gone else ''}."
     if is_resilvering(health):
         return f"{health.name} has lost no data; a new disk is being filled."
     if verdict == "degraded":
         return f"{health.name} has lost {format_count(gone, 'disk') if gone else 'some redundancy'} and no data."
+    if damage.in_snapshots or damage.stale:
+        return f"{health.name} has lost no file of today; names of older damage are still on its list."
     noisy = sum(not disk.is_gone for disk in disks)
     if noisy:
         return f"{health.name} has lost nothing, but {format_count(noisy, 'disk')} made errors."
     return f"{health.name} is well." if verdict == "well" else f"{health.name} is well, but something is to be done."
 
 
-def _what_is_lost(health: PoolHealth) -> str:
-    files = sum(not is_metadata(one) for one in health.damaged) or (0 if health.damaged else health.error_count)
-    return f" in {format_count(files, 'file')}" if files else " of ZFS itself" if health.damaged else ""
+def _what_is_lost(health: PoolHealth, damage: DamageCounts) -> str:
+    if damage.today:
+        return f" in {format_count(damage.today, 'file')}"
+    return " of ZFS itself" if any(map(is_metadata, health.damaged)) else ""
 
 
 def _disks_gone(count: int) -> str:

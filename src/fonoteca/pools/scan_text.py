@@ -44,8 +44,13 @@ def latest(scans: list[Scan]) -> Scan | None:
 
 def parse_date(text: str) -> int | None:
     """Unix seconds of a date as ctime writes it, in the time zone of this machine."""
+    return parse_local_time(" ".join(text.split()), "%a %b %d %H:%M:%S %Y")
+
+
+def parse_local_time(text: str, form: str) -> int | None:
+    """Unix seconds of a time as this machine's clocks on the wall tell it; None where there is no such time."""
     try:
-        return int(time.mktime(time.strptime(" ".join(text.split()), "%a %b %d %H:%M:%S %Y")))
+        return int(time.mktime(time.strptime(text, form)))
     except (ValueError, OverflowError):
         return None
 

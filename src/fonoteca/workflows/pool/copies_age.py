@@ -1,0 +1,94 @@
+"""How old the newest snapshot and the copies on other pools are, by the holds and settings of this side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fonoteca.ground.findings import Finding
+from fonoteca.ground.pool_settings import PoolSettings, SnapshotSettings
+from fonoteca.ground.quantities import format_duration
+from fonoteca.pools.holds import hold_tag
+from fonoteca.pools.snapshots import Snapshot
+from fonoteca.workflows.pool.damage import ReplicaBase
+
+_HOUR, _DAY = 3600, 86400
+# the shortest kind that is asked for, and after how long without one it is late: it was missed at least once
+_LATE: tuple[tuple[str, int], ...] = (("hourly", 3 * _HOUR), ("daily", 50 * _HOUR), ("monthly", 33 * _DAY), ("yearly", 368 * _DAY))
+
+
+class ReplicaAge(msgspec.Struct, frozen=True):
+    """A replica and the newest snapshot that it is known to have; None: it has none yet."""
+
+    name: str
+    snapshot: str | None
+    age_seconds: int | None
+    lag_hours: float
+
+    @property
+    def is_late(self) -> bool:
+        """Whether that is an alarm."""
+        return self.age_seconds is None or self.age_seconds > self.lag_hours * _HOUR
+
+    @property
+    def words(self) -> str:
+        """The same for people."""
+        if self.age_seconds is None:
+            return f"replica {self.name} has nothing yet"
+        return f"replica {self.name} is {format_duration(max(0, self.age_seconds))} old ({self.snapshot})"
+
+
+class CopiesAge(msgspec.Struct, frozen=True):
+    """Snapshots and replicas of the store."""
+
+    newest_snapshot: str | None
+    age_seconds: int | None
+    replicas: tuple[ReplicaAge, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """A line each."""
+        if self.age_seconds is None:
+            first = "no snapshot was made yet"
+        else:
+            first = f"newest snapshot {self.newest_snapshot}, {format_duration(max(0, self.age_seconds))} old"
+        return [first, *(one.words for one in self.replicas)]
+
+
+def age_of_copies(snapshots: Sequence[Snapshot], settings: PoolSettings, now: int) -> CopiesAge:
+    """What is late, held against the settings. `snapshots` are those of the dataset of the store."""
+    newest = max(snapshots, key=lambda one: one.createtxg, default=None)
+    age = None if newest is None else now - newest.created_at
+    replicas = tuple(_replica(snapshots, one.name, one.lag_hours, now) for one in settings.replicas)
+    findings = []
+    limit = late_after(settings.snapshots)
+    if limit is not None and (age is None or age > limit):
+        fact = "there is none" if age is None else f"the newest is {format_duration(age)} old"
+        findings.append(Finding("snapshot-late", newest.dataset if newest else settings.dataset or "the store", fact))
+    findings += [
+        Finding("replica-late", one.name, f"{one.words}; at most {one.lag_hours:g} hours are asked for") for one in replicas if one.is_late
+    ]
+    return CopiesAge(newest.name if newest else None, age, replicas, tuple(findings))
+
+
+def late_after(policies: Sequence[SnapshotSettings]) -> int | None:
+    """Seconds without a new snapshot that are too long; None where the policy asks for none."""
+    return next((seconds for kind, seconds in _LATE if any(getattr(one, kind) for one in policies)), None)
+
+
+def replica_bases(snapshots: Sequence[Snapshot], settings: PoolSettings) -> list[ReplicaBase]:
+    """Until when each replica has everything."""
+    return [ReplicaBase(one.name, base.created_at) for one in settings.replicas if (base := _base(snapshots, one.name)) is not None]
+
+
+def _replica(snapshots: Sequence[Snapshot], name: str, lag_hours: float, now: int) -> ReplicaAge:
+    base = _base(snapshots, name)
+    return ReplicaAge(name, base.name if base else None, now - base.created_at if base else None, lag_hours)
+
+
+def _base(snapshots: Sequence[Snapshot], replica: str) -> Snapshot | None:
+    """Replication holds the newest snapshot that arrived."""
+    held = [one for one in snapshots if hold_tag(replica) in one.holds]
+    return max(held, key=lambda one: one.createtxg, default=None)
