@@ -20,15 +20,15 @@ from fonoteca.cli import mirror as _mirror  # noqa: F401 registers its commands
 from fonoteca.cli import mirror_plan as _mirror_plan  # noqa: F401 registers its command
 from fonoteca.cli import missing as _missing  # noqa: F401 registers its command
 from fonoteca.cli import pool_app as _pool  # noqa: F401 registers its commands
+from fonoteca.cli import pool_configure as _pool_configure  # noqa: F401 registers its command
 from fonoteca.cli import pool_create as _pool_create  # noqa: F401 registers its command
 from fonoteca.cli import pool_disks as _pool_disks  # noqa: F401 registers its command
 from fonoteca.cli import pool_plan as _pool_plan  # noqa: F401 registers its command
 from fonoteca.cli import pool_replace as _pool_replace  # noqa: F401 registers its command
 from fonoteca.cli import pool_replicate as _pool_replicate  # noqa: F401 registers its commands
 from fonoteca.cli import pool_restore as _pool_restore  # noqa: F401 registers its command
-from fonoteca.cli import pool_snapshot as _pool_snapshot  # noqa: F401 registers its commands
-from fonoteca.cli import pool_configure as _pool_configure  # noqa: F401 registers its command
 from fonoteca.cli import pool_scrub as _pool_scrub  # noqa: F401 registers its command
+from fonoteca.cli import pool_snapshot as _pool_snapshot  # noqa: F401 registers its commands
 from fonoteca.cli import pool_status as _pool_status  # noqa: F401 registers its command
 from fonoteca.cli import roster as _roster  # noqa: F401 registers its commands
 from fonoteca.cli import search as _search  # noqa: F401 registers its command
