@@ -45,6 +45,7 @@ TASKS = (
     "read-a-catalogue",
     "build-a-large-edition",
     "follow-editions",
+    "plan-a-pool",
     "plan-a-mirror",
     "mirror",
     "torrent-clients",
