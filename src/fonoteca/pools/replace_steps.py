@@ -113,7 +113,7 @@ def _where(place: Place, around: Surroundings) -> str:
     if disk is not None:
         bay = f"bay {disk.bay}" if disk.bay else "its bay is not known"
         label = ", ".join(part for part in (disk.model, f"serial {disk.serial}" if disk.serial else "") if part)
-        return f"{bay}, {f'the label reads {label}' if label else f'now {disk.name}'}"
+        return f"{bay}, {f'the label reads {label}' if label else f'here it is {disk.path}'}"
     serial = serial_of_link(place.leaf.former_path or place.leaf.path or place.leaf.name)
     if serial:
         return f"the machine does not see it any more; the label has the serial {serial}"

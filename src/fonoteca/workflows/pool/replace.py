@@ -72,6 +72,7 @@ def plan_replacement(
     judgement = judge(health, place)
     _refuse_wrong_pull(health, place, disks)
     path = _check_new(place, health, disks, new, disk, refuse) if new is not None else None
+    is_spare = any(leaf.state == "AVAIL" and path == (leaf.path or leaf.name) for leaf in health.leaves())
     takes_by_itself = read_pool_properties(zfs, place.pool, ["autoreplace"]).get("autoreplace") == "on"
     around = Surroundings(disk, _candidates(place, disks, refuse), takes_by_itself, has_lights)
     successor = place.successor
@@ -83,7 +84,7 @@ def plan_replacement(
     taker = (successor.path or successor.name) if successor else path
     return Replacement(
         pool=place.pool, disk=place.leaf.name, handle=place.handle, introduction=introduce(place, disk), judgement=judgement,
-        steps=plan_steps(place, judgement, path, around, with_force=with_force), new=path, successor=taker,
+        steps=plan_steps(place, judgement, path, around, with_force=with_force or is_spare), new=path, successor=taker,
         path=place.leaf.path,
     )  # fmt: skip
 
@@ -180,7 +181,7 @@ def watch_resilver(zfs: Zfs, pool: str, successor: str, before: PoolHealth, tell
                 pace.saw(time.monotonic(), health.scan.issued_bytes or 0)
                 tell(health.scan, pace.left(health.scan.total_bytes))
             before = health
-            time.sleep(every_s)
+            time.sleep(min(every_s, 0.5 + (time.monotonic() - began) / 10))
     except KeyboardInterrupt:
         raise StoppedError(
             "stopped watching; the resilver goes on by itself", f"Watch on with: fonoteca pool replace {successor}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from fonoteca.ground.errors import ProgramError, UsageError
 from fonoteca.ground.programs import has_program
 from fonoteca.pools.disk_checks import ALLOWED, refuse_disk
 from fonoteca.pools.disk_sources import DiskSources, active_pools, disk_of_file, read_disks
-from fonoteca.pools.disks import Disk
+from fonoteca.pools.disks import Disk, DiskUse, SmartVerdict
 from fonoteca.pools.health import PoolHealth
 from fonoteca.pools.status import read_health
 from fonoteca.pools.zfs import Zfs
@@ -38,7 +39,15 @@ def _whole_disks(sources: DiskSources, zfs: Zfs) -> list[Disk]:
 
 
 def _files(sources: DiskSources, zfs: Zfs, pools: Sequence[PoolHealth], *named: str | None) -> list[Disk]:
-    paths = {leaf.path for health in pools for leaf in health.leaves() if leaf.path}
+    """Files of pools, and those that were named."""
+    used = {leaf.path: health.name for health in pools for leaf in health.leaves() if leaf.path and Path(leaf.path).is_file()}
+    files = [
+        Disk(
+            name=Path(path).name, path=path, bytes=Path(path).stat().st_size, is_file=True, smart=SmartVerdict("good"),
+            uses=(DiskUse("zfs-active", path, f"a disk of the pool {pool}", pool),),
+        )
+        for path, pool in used.items()
+    ]  # fmt: skip
     active = active_pools(zfs)
-    found = (disk_of_file(sources, path, active) for path in sorted(paths | {name for name in named if name}) if path.startswith("/"))
-    return [disk for disk in found if disk is not None]
+    others = [disk_of_file(sources, name, active) for name in named if name and name.startswith("/") and name not in used]
+    return [*files, *(disk for disk in others if disk is not None)]
