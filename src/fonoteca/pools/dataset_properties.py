@@ -54,6 +54,12 @@ def differing(wanted: Mapping[str, str], found: Mapping[str, str]) -> dict[str, 
     return {key: pair for key, pair in pairs.items() if plain_value(pair[0]) != plain_value(pair[1])}
 
 
+def without_aliases(found: Mapping[str, str], version: tuple[int, int, int]) -> dict[str, str]:
+    """Properties as they were set, where ZFS prints another word for the same: since 2.3 xattr=sa is printed as on."""
+    alias = {"xattr": "sa"} if version >= (2, 3, 0) and found.get("xattr") == "on" else {}
+    return {**found, **alias}
+
+
 def can_be_set_later(name: str) -> bool:
     """Whether a property of a dataset can be changed after it was made."""
     return name not in _MADE_WITH

@@ -15,7 +15,7 @@ from fonoteca.ground.errors import FonotecaError, PoolError, ProgramError
 from fonoteca.ground.programs import has_program, run_program
 from fonoteca.pools.bays import EnclosureSlot, find_bay, read_aliases
 from fonoteca.pools.disk_uses import ActivePools, children_of, number_of, parse_lsblk, parse_zdb_label, text_of, truth_of, uses_of, zfs_use
-from fonoteca.pools.disks import Disk, SmartVerdict, order_by_id
+from fonoteca.pools.disks import Disk, DiskUse, SmartVerdict, order_by_id
 from fonoteca.pools.smart import read_smart
 from fonoteca.pools.zfs import Zfs
 
@@ -163,14 +163,18 @@ def ask_smart(sources: DiskSources, path: str) -> SmartVerdict:
         return SmartVerdict("unknown", (error.message,))
 
 
-def disk_of_file(sources: DiskSources, path: str, active: ActivePools) -> Disk | None:
-    """A file that stands for a disk, and whose label of ZFS it carries; None where there is no file."""
+def disk_of_file(sources: DiskSources, path: str, active: ActivePools | None) -> Disk | None:
+    """A file that stands for a disk, and whose label of ZFS it carries (not looked at without `active`); None where there is no file."""
     place = Path(path)
     if not place.is_file():
         return None
+    uses = _uses_of_file(sources, path, active) if active is not None else ()
+    return Disk(name=place.name, path=path, bytes=place.stat().st_size, is_file=True, uses=uses, smart=SmartVerdict("good"))
+
+
+def _uses_of_file(sources: DiskSources, path: str, active: ActivePools) -> tuple[DiskUse, ...]:
     try:
         label = parse_zdb_label(sources.run("zdb", "-l", path, any_status=True).decode("utf-8", "replace"))
     except FonotecaError:
-        label = None
-    uses = (zfs_use(path, *label, active),) if label else ()
-    return Disk(name=place.name, path=path, bytes=place.stat().st_size, is_file=True, uses=uses, smart=SmartVerdict("good"))
+        return ()
+    return (zfs_use(path, *label, active),) if label else ()

@@ -9,11 +9,12 @@ from pathlib import Path
 import msgspec
 
 from fonoteca.ground.errors import NotFoundError, PoolError, PoolPlanError
+from fonoteca.pools.dataset_properties import without_aliases
 from fonoteca.pools.disk_checks import Refusal, raise_refusals
 from fonoteca.pools.disk_choice import spread_notes
 from fonoteca.pools.disk_sources import DiskSources
 from fonoteca.pools.disks import Disk
-from fonoteca.pools.listing import read_dataset_properties, read_pool_properties
+from fonoteca.pools.listing import read_dataset_properties, read_pool_properties, read_version
 from fonoteca.pools.making import (
     Difference,
     MakingStep,
@@ -70,7 +71,7 @@ class PoolMaker:
     def prepare(self) -> CreationPlan:
         """What is to be done; DiskRefusedError or PoolError where it must not be. Changes nothing."""
         there = self.read_pool()
-        self._disks = disks_by_name(self.plan.disks, self.zfs, self.sources, with_smart=there is None)
+        self._disks = disks_by_name(self.plan.disks, self.zfs, self.sources, is_new=there is None)
         if there is None:
             self._refuse([*check_making(self.plan, self._disks), *self._check_folders()])
         steps = making_steps(self.plan, self._disks, there)
@@ -113,10 +114,11 @@ class PoolMaker:
         return PoolFacts(name, self.plan.digest, size, self._read_datasets(root), int(size["size"]), shown)
 
     def _read_datasets(self, root: dict[str, str]) -> dict[str, Mapping[str, str]]:
-        found: dict[str, Mapping[str, str]] = {self.plan.name: root}
+        version = read_version(self.zfs)
+        found: dict[str, Mapping[str, str]] = {self.plan.name: without_aliases(root, version)}
         for name, wanted in list(planned_datasets(self.plan).items())[1:]:
             try:
-                found[name] = read_dataset_properties(self.zfs, name, list(wanted) or ["type"])
+                found[name] = without_aliases(read_dataset_properties(self.zfs, name, list(wanted) or ["type"]), version)
             except NotFoundError:
                 continue
         return found

@@ -28,10 +28,13 @@ def take_inventory(zfs: Zfs | None = None, sources: DiskSources | None = None, *
     return Inventory(tuple(disks), tuple(sorted(warnings)))
 
 
-def disks_by_name(names: Sequence[str], zfs: Zfs, sources: DiskSources, *, with_smart: bool = True) -> dict[str, Disk]:
-    """The disks of a plan by the names that it gives them; names that lead nowhere are left out."""
-    known = read_disks(sources, zfs, with_smart=with_smart) if any(name.startswith("/dev/") for name in names) else []
-    active = active_pools(zfs)
+def disks_by_name(names: Sequence[str], zfs: Zfs, sources: DiskSources, *, is_new: bool = True) -> dict[str, Disk]:
+    """The disks of a plan by the names that it gives them; names that lead nowhere are left out.
+
+    Where the pool is there already (not `is_new`), disks are not asked how they are, nor files what is on them.
+    """
+    known = read_disks(sources, zfs, with_smart=is_new) if any(name.startswith("/dev/") for name in names) else []
+    active = active_pools(zfs) if is_new else None
     found: dict[str, Disk] = {}
     for name in names:
         try:

@@ -1,0 +1,223 @@
+"""`pool create` and `pool disks`: on the command line, on a machine without ZFS, and on real OpenZFS in the lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fonoteca.cli.run import run
+from fonoteca.ground.errors import DiskRefusedError, NoZfsError, PoolError, PoolPlanError
+from fonoteca.pools.disk_sources import DiskSources
+from fonoteca.pools.layout import parse_layout
+from fonoteca.pools.making import store_plan
+from fonoteca.pools.plan_file import PlannedVdev, PoolPlan, write_plan
+from fonoteca.pools.plan_words import write_plan_text
+from fonoteca.pools.zfs import Zfs
+from fonoteca.workflows.pool.create import PoolMaker, mountpoints
+from fonoteca.workflows.pool.disks import pick_disks, take_inventory
+from machine_made import MadeMachine, storage_server
+from zfs_lab import Guest
+
+TB22 = 22_000_000_000_000
+BLUEPRINT_SHOWN, BLUEPRINT_SIZE = 292_893_751_246_848, 439_976_449_802_240
+NO_POOL = r"""case "$1" in list) printf 'tank\t4242\n';; *) echo "cannot open '$5': no such pool" >&2; exit 1;; esac"""
+lab = pytest.mark.xdist_group("zfs-lab")
+
+
+def on_files(folder: str, *, spares: int = 2) -> PoolPlan:
+    """The blueprint's plan on sparse files."""
+    plan = store_plan(parse_layout(f"2xraidz3x10+{spares}spares"), TB22, whole_disks=False)
+    files = [f"{folder}/d{number:02}" for number in range(1, 23)]
+    vdevs = [msgspec.structs.replace(vdev, disks=tuple(files[at : at + 10])) for vdev, at in zip(plan.vdevs, (0, 10), strict=True)]
+    return msgspec.structs.replace(plan, vdevs=tuple(vdevs), spares=tuple(files[20:]))
+
+
+# Without ZFS
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeMachine:
+    made = storage_server(tmp_path)
+    monkeypatch.setenv("PATH", f"{made.bin}:{os.environ['PATH']}")
+    good = {"smart_status": {"passed": True}}
+    made.write_programs({f"/dev/{one['name']}": good for one in made.devices})
+    made.program("zpool", NO_POOL)
+    return made
+
+
+def maker(server: MadeMachine, plan: PoolPlan, *allow: str) -> PoolMaker:
+    return PoolMaker(plan, Zfs(), DiskSources(root=server.root), allow=allow)
+
+
+def mirror_of(*disks: str) -> PoolPlan:
+    return PoolPlan(name="music", vdevs=(PlannedVdev("mirror", len(disks), disks=tuple(disks)),))
+
+
+SDA, SDB = "/dev/disk/by-id/scsi-SSEAGATE_ST22000NM004E_ZX200001", "/dev/disk/by-id/scsi-SSEAGATE_ST22000NM004E_ZX200002"
+
+
+def test_a_plan_on_free_disks_becomes_one_command(server: MadeMachine) -> None:
+    prepared = maker(server, mirror_of(SDA, SDB)).prepare()
+    assert [step.line.split()[:2] for step in prepared.steps] == [["zpool", "create"]]
+    assert prepared.steps[0].line.endswith(f"music mirror {SDA} {SDB}")
+    assert prepared.notes == (
+        "vdev 1 (mirror): all disks at enclosure 0x500605b0000272bf; without it the pool stops, and goes on when it is back",
+    )
+
+
+@pytest.mark.parametrize(
+    ("disk", "told", "word"),
+    [
+        ("/dev/disk/by-id/ata-SAMSUNG_SSD_S1", "mounted at /", None),
+        ("/dev/disk/by-id/ata-SAMSUNG_SSD_S1", "swap space in use", None),
+        ("/dev/disk/by-id/ata-WDC_WUH722222ALE6L4_D5", "in the pool tank, which is imported", None),
+        ("/dev/disk/by-id/ata-WDC_WUH722222ALE6L4_D4", "label of the pool oldtank, which is not imported here", "labelled"),
+        ("/dev/sdf", "LVM", None),
+        ("/dev/sdg", "LUKS", "formatted"),
+        ("/dev/sdb", f"use {SDB}", "names"),
+        ("/dev/disk/by-id/wwn-0x5000c500e0000001", "one and the same disk", None),
+        ("/dev/disk/by-id/ata-none", "there is no such disk here", None),
+    ],
+)  # fmt: skip
+def test_disks_that_hold_something_are_refused_with_their_names(server: MadeMachine, disk: str, told: str, word: str | None) -> None:
+    with pytest.raises(DiskRefusedError) as caught:
+        maker(server, mirror_of(SDA, disk), "too-small", "mixed-sizes").prepare()
+    assert told in caught.value.message
+    if word:
+        assert f"--allow {word}" in str(caught.value)
+
+
+def test_what_is_allowed_is_cleared_and_what_is_active_never(server: MadeMachine) -> None:
+    prepared = maker(server, mirror_of(SDA, "/dev/disk/by-id/ata-WDC_WUH722222ALE6L4_D4"), "labelled", "partitioned").prepare()
+    assert [step.command[:2] for step in prepared.steps] == [("zpool", "labelclear"), ("wipefs", "--all"), ("zpool", "create")]
+    every = ("labelled", "partitioned", "formatted", "names", "too-small", "mixed-sizes", "mixed-sectors", "ashift", "failing")
+    with pytest.raises(DiskRefusedError, match="which is imported"):
+        maker(server, mirror_of(SDA, "/dev/disk/by-id/ata-WDC_WUH722222ALE6L4_D5"), *every).prepare()
+
+
+def test_a_folder_with_something_in_it_is_not_hidden_by_a_mount(server: MadeMachine) -> None:
+    (server.root / "music/old").mkdir(parents=True)
+    with pytest.raises(DiskRefusedError, match=r"/music, where it will be mounted, is not empty"):
+        maker(server, mirror_of(SDA, SDB)).prepare()
+
+
+def test_where_datasets_will_be_mounted_is_known() -> None:
+    plan = on_files("/tmp/v")
+    assert list(mountpoints(plan).values()) == ["/tank", "/tank/fonoteca", "/tank/fonoteca/archive", "/tank/fonoteca/databases"]
+    elsewhere = msgspec.structs.replace(plan, properties={"mountpoint": "none"})
+    assert mountpoints(elsewhere) == {}
+
+
+@pytest.mark.parametrize(("value", "told"), [("-", "no plan of fonoteca"), ("0123", "another plan")])
+def test_a_pool_of_that_name_that_was_not_made_from_the_plan_is_left_alone(server: MadeMachine, value: str, told: str) -> None:
+    server.program("zpool", r"printf 'size\t1000\n'")
+    server.program("zfs", rf"printf 'fonoteca:plan\t{value}\nused\t1\navailable\t2\n'")
+    with pytest.raises(PoolError, match=f"there is a pool music already, which was made from {told}"):
+        maker(server, mirror_of(SDA, SDB)).prepare()
+
+
+def test_a_plan_with_free_places_is_refused(server: MadeMachine) -> None:
+    with pytest.raises(PoolPlanError, match="places without a disk"):
+        maker(server, mirror_of(SDA, SDB).__class__(name="music", vdevs=(PlannedVdev("mirror", 2),)))
+
+
+def test_disks_are_picked_by_any_name_or_all_that_are_free(server: MadeMachine) -> None:
+    plan = store_plan(parse_layout("mirrorx2"), TB22)
+    picked = pick_disks(plan, ["ZX200001", "sdb"], sources=DiskSources(root=server.root)).plan
+    assert set(picked.disks) == {SDA, SDB}
+    assert pick_disks(plan, sources=DiskSources(root=server.root)).plan.has_disks
+
+
+def test_without_zfs_the_inventory_is_whole_and_create_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = storage_server(tmp_path)
+    monkeypatch.setenv("PATH", f"{made.bin}:{os.environ['PATH']}")
+    made.write_programs({f"/dev/{one['name']}": {"smart_status": {"passed": True}} for one in made.devices})
+    made.program("zpool", "echo 'The ZFS modules cannot be auto-loaded.' >&2; exit 1")
+    assert len(take_inventory(sources=DiskSources(root=made.root)).disks) == 12
+    with pytest.raises(NoZfsError) as caught:
+        maker(made, mirror_of(SDA, SDB)).prepare()
+    assert "apt-get install zfsutils-linux" in caught.value.hint
+
+
+def test_the_inventory_is_told_in_words_and_as_json(server: MadeMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["pool", "disks"]) == 0
+    words = capsys.readouterr().out
+    assert "ZX200001" in words
+    assert "sdd1: label of the pool oldtank" in words
+    assert run(["pool", "disks", "--json", "--no-smart"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {one["name"] for one in told["disks"]} >= {"sda", "nvme0n1"}
+    assert told["disks"][0]["smart"]["grade"] == "unknown"
+
+
+def test_nothing_is_done_without_yes(server: MadeMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server.program("zdb", "exit 1")
+    for number in range(1, 23):
+        (tmp_path / f"d{number:02}").touch()
+        os.truncate(tmp_path / f"d{number:02}", 10**9)
+    plan = msgspec.structs.replace(on_files(str(tmp_path)), disk_bytes=10**9)
+    write_plan(tmp_path / "plan.toml", plan)
+    arguments = ["pool", "create", str(tmp_path / "plan.toml")]
+    assert run(arguments) == 1
+    assert "it is a file [--allow files]" in capsys.readouterr().err
+    assert run([*arguments, "--allow", "files", "--dry-run"]) == 0
+    words = capsys.readouterr().out
+    assert "zfs create -o canmount=on -o compression=zstd" in words
+    assert run([*arguments, "--allow", "files"]) == 2
+    assert "nothing was done" in capsys.readouterr().err
+    assert run([*arguments, "--allow", "everything"]) == 2
+    assert "It takes: files, names" in capsys.readouterr().err
+    assert run([*arguments, "--allow", "files", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"][0]["command"][:2] == ["zpool", "create"]
+
+
+# In the lab
+
+
+@lab
+def test_the_blueprint_is_made_from_its_plan_and_is_as_large_as_planned_to_the_byte(guest: Guest) -> None:
+    guest.sparse_disks()
+    plan = on_files("/tmp/v")
+    assert (plan.reckoned_pool_bytes, plan.reckoned_shown_bytes) == (BLUEPRINT_SIZE, BLUEPRINT_SHOWN)
+    guest.put("/root/plan.toml", write_plan_text(plan).encode())
+    create = ["pool", "create", "/root/plan.toml", "--allow", "files"]
+
+    # killed between the pool and its datasets
+    guest.put("/shim/zfs", b'#!/bin/sh\n[ "$1" = create ] && { touch /tmp/reached; exec sleep 1000; }\nexec /usr/sbin/zfs "$@"\n')
+    guest.run("chmod 755 /shim/zfs")
+    job = guest.start_fonoteca(*create, "--yes", env={"PATH": "/shim:/usr/sbin:/usr/bin:/sbin:/bin"})
+    guest.wait_until("test -e /tmp/reached", timeout_s=120)
+    job.kill(signal.SIGKILL)
+    job.wait(60)
+    assert guest.run("zfs list -Ho name").out.split() == ["tank"]
+
+    # goes on with what is missing, and what comes of it is as planned
+    shown = guest.fonoteca(*create, "--dry-run")
+    assert "what is missing" in shown.out
+    assert "zpool create" not in shown.out
+    made = guest.fonoteca(*create, "--yes", "--json")
+    assert made.status == 0, made.out + made.err
+    report = json.loads(made.out)
+    assert (report["pool_bytes"], report["shown_bytes"], report["differences"]) == (BLUEPRINT_SIZE, BLUEPRINT_SHOWN, [])
+    used, available = map(int, guest.run("zfs list -Hpo used,available tank").out.split())
+    assert used + available == BLUEPRINT_SHOWN
+    assert int(guest.run("zpool list -Hpo size tank").out) == BLUEPRINT_SIZE
+    told = guest.run("zfs get -Ho value recordsize,compression,atime,xattr,mounted tank/fonoteca/archive").out.split()
+    assert told == ["1M", "zstd", "off", "on", "yes"]  # on is sa since 2.3
+
+    # again: nothing to do; a plan of others, files in use or of an exported pool: refused
+    again = guest.fonoteca(*create, "--yes")
+    assert (again.status, "is there already; it is as planned" in again.out) == (0, True), again.out + again.err
+    other = msgspec.structs.replace(plan, name="other", datasets=())
+    guest.put("/root/other.toml", write_plan_text(other).encode())
+    refused = guest.fonoteca("pool", "create", "/root/other.toml", "--allow", "files", "--allow", "labelled", "--yes")
+    assert refused.status == 1
+    assert "in the pool tank, which is imported" in refused.err
+    guest.run("zpool export tank")
+    refused = guest.fonoteca("pool", "create", "/root/other.toml", "--allow", "files", "--yes")
+    assert "label of the pool tank, which is not imported here [--allow labelled]" in refused.err
