@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import IO
 
 from zfs_lab_kit.parts import LabError, choose_lab_cache, locked
 
-SLOTS = 2
+SLOTS = int(os.environ.get("FONOTECA_ZFS_LAB_SLOTS") or 3)
+"""Two for guests that work, one so that a test which waits for two does not keep a core idle."""
 
 
 @contextlib.contextmanager

@@ -34,18 +34,27 @@ class Recipe(NamedTuple):
     prepare: Callable[[Guest], None] | None = None
 
 
+_found: dict[str, Path] = {}
+"""By recipe: a run of tests keeps to the source that it began with."""
+
+
 def find_state(recipe: Recipe, open_guest: Callable[..., Guest]) -> Path:
-    """The folder of a saved state of `recipe` with today's source of Fonoteca in it, made where it is not there."""
+    """The folder of a saved state of `recipe` with this checkout's Fonoteca in it, made where it is not there."""
+    if recipe.name not in _found or not _found[recipe.name].is_dir():
+        _found[recipe.name] = _make_ready(recipe, open_guest)
+    return _found[recipe.name]
+
+
+def _make_ready(recipe: Recipe, open_guest: Callable[..., Guest]) -> Path:
     image, system = build_lab()
     before = _find_plain(recipe, image, open_guest)
-    key = hash_of(before.name, SOURCE)
 
     def make(folder: Path) -> None:
         with contextlib.closing(open_guest(image, disks=recipe.disks, state=before)) as guest:
             _deliver_source(guest, system, folder)
             guest.machine.save(folder)
 
-    return keep_part(choose_lab_cache(), f"ready-{recipe.name}", key, make, others=2)
+    return keep_part(choose_lab_cache(), f"ready-{recipe.name}", hash_of(before.name, SOURCE), make, others=4)
 
 
 def _find_plain(recipe: Recipe, image: Path, open_guest: Callable[..., Guest]) -> Path:
