@@ -115,3 +115,11 @@ def test_places_without_disks_are_known() -> None:
     plan = PoolPlan(name="tank", vdevs=(PlannedVdev("mirror", 2, disks=DISKS[:2]),), spare_count=1)
     assert not plan.has_disks
     assert PoolPlan(name="tank", vdevs=plan.vdevs, spare_count=1, spares=DISKS[2:3]).has_disks
+
+
+def test_the_plan_on_its_page_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs/formats/pool-plan.md").read_text("utf-8")
+    plan = parse_plan(page.split("```toml\n")[1].split("```")[0].encode())
+    assert plan.vdevs[0].kind == "raidz3"
+    described = {key for line in page.splitlines() if line.startswith("| `") for key in line.split("|")[1].replace("`", "").split()}
+    assert described >= {*PoolPlan.__struct_fields__, *PlannedVdev.__struct_fields__}

@@ -21,7 +21,7 @@ from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.pool.create import PoolMaker, mountpoints
 from fonoteca.workflows.pool.disks import pick_disks, take_inventory
 from machine_made import MadeMachine, storage_server
-from zfs_lab import Guest
+from zfs_lab import Guest, Ran
 
 TB22 = 22_000_000_000_000
 BLUEPRINT_SHOWN, BLUEPRINT_SIZE = 292_893_751_246_848, 439_976_449_802_240
@@ -176,6 +176,19 @@ def test_nothing_is_done_without_yes(server: MadeMachine, tmp_path: Path, capsys
     assert json.loads(capsys.readouterr().out)["steps"][0]["command"][:2] == ["zpool", "create"]
 
 
+def test_an_archive_works_with_its_databases_on_another_dataset(tmp_path: Path, music_minute: Path) -> None:
+    archive, databases = tmp_path / "archive", tmp_path / "databases"
+    databases.mkdir()
+    assert run(["init", str(archive)]) == 0
+    for name in ("catalogue.sqlite3", "ledger.sqlite3"):  # as docs/tasks/make-a-pool.md says
+        (archive / name).rename(databases / name)
+        (archive / name).symlink_to(databases / name)
+    for words in (["add", str(music_minute), "--rights", "http://artlibre.org/licence/lal/en/"], ["build"], ["publish"], ["verify"]):
+        assert run([*words, "--archive", str(archive)]) == 0
+    assert {path.name for path in databases.iterdir()} >= {"catalogue.sqlite3", "ledger.sqlite3"}
+    assert (archive / "ledger.sqlite3").is_symlink()
+
+
 # In the lab
 
 
@@ -221,3 +234,56 @@ def test_the_blueprint_is_made_from_its_plan_and_is_as_large_as_planned_to_the_b
     guest.run("zpool export tank")
     refused = guest.fonoteca("pool", "create", "/root/other.toml", "--allow", "files", "--yes")
     assert "label of the pool tank, which is not imported here [--allow labelled]" in refused.err
+
+
+@lab
+@pytest.mark.slow
+def test_real_disks_are_told_with_all_their_names_and_refused_where_they_hold_something(guest_with_disks: Guest) -> None:
+    guest = guest_with_disks
+    listed = json.loads(guest.fonoteca("pool", "disks", "--json", check=True).out)["disks"]
+    disks = [one for one in listed if one["name"].startswith("sd")]
+    assert len(disks) == 22
+    assert all(one["is_file"] is False and one["uses"] == [] and one["bytes"] == TB22 for one in disks), disks
+    assert len({one["serial"] for one in disks}) == len({one["wwn"] for one in disks}) == 22
+    assert all(one["by_id"][0].startswith("/dev/disk/by-id/scsi-S") and one["serial"] in one["by_id"][0] for one in disks)
+    assert all(one["controller"] == "virtio_scsi" and one["bay_source"] == "port" for one in disks)
+    system = next(one for one in listed if one["name"] == "vda")
+    assert "mounted" in [use["kind"] for use in system["uses"]]
+
+    # bays by vdev_id.conf; disks with a mount, a label, a table
+    path = next(name for name in disks[0]["names"] if name.startswith("pci-"))
+    guest.put("/etc/zfs/vdev_id.conf", f"alias shelf1-bay07 /dev/disk/by-path/{path}\n".encode())
+    names = [one["by_id"][0] for one in disks]
+    guest.run(f"mke2fs -q -t ext4 -F {names[0]} 64M && mkdir -p /mnt/x && mount {names[0]} /mnt/x")
+    guest.run(f"zpool create old {names[1]} && zpool export old && zpool create busy {names[2]}")
+    guest.run(["python3", "-c", _WRITE_TABLE, disks[3]["path"]])
+    guest.run("udevadm trigger --settle --subsystem-match=block; udevadm settle")
+    told = {one["by_id"][0]: one for one in json.loads(guest.fonoteca("pool", "disks", "--json", check=True).out)["disks"] if one["by_id"]}
+    assert told[names[0]]["bay"] == "shelf1-bay07"
+    kinds = [[use["kind"] for use in told[name]["uses"]] for name in names[:4]]
+    assert kinds == [["mounted", "formatted"], ["partitioned", "zfs-exported"], ["zfs-active"], ["partitioned"]]
+
+    plan = store_plan(parse_layout("raidz1x3"), TB22)
+    for number, reason in ((0, "mounted at /mnt/x"), (1, "label of the pool old"), (2, "in the pool busy"), (3, "partition")):
+        refused = _create(guest, plan, [names[number], *names[10:12]])
+        assert (refused.status, reason in refused.err, names[number] in refused.err) == (1, True, True), refused.err
+    made = _create(guest, plan, [names[1], names[3], names[10]], "--allow", "labelled", "--allow", "partitioned")
+    assert made.status == 0, made.out + made.err
+    assert json.loads(made.out)["differences"] == []
+    assert guest.run("zpool get -Ho value autoreplace tank").out.strip() == "on"
+    assert names[1].rsplit("/", 1)[-1] in guest.run("zpool status tank").out
+
+
+# one partition of 1 MiB from the first MiB on, in a table of 1983
+_WRITE_TABLE = """
+import struct, sys
+with open(sys.argv[1], "r+b") as disk:
+    disk.seek(446)
+    disk.write(struct.pack("<BBBBBBBBII", 0, 0, 2, 0, 0x83, 0, 2, 0, 2048, 2048) + bytes(48) + b"\\x55\\xaa")
+"""
+
+
+def _create(guest: Guest, plan: PoolPlan, disks: list[str], *arguments: str) -> Ran:
+    chosen = msgspec.structs.replace(plan, vdevs=(msgspec.structs.replace(plan.vdevs[0], disks=tuple(disks)),))
+    guest.put("/root/real.toml", write_plan_text(chosen).encode())
+    return guest.fonoteca("pool", "create", "/root/real.toml", "--yes", "--json", *arguments)
