@@ -78,11 +78,12 @@ def pool_prune(
     zfs, store = _opened(archive)
     if forget is not None:
         return _forget(zfs, store, forget, yes and not dry_run, dry_run, json)
-    plan = plan_pruning(zfs, store, int(time.time()))
+    now = int(time.time())
+    plan = plan_pruning(zfs, store, now)
     if holds_only and not dry_run:
         set_holds(zfs, plan)
     does_it = yes and not dry_run and not holds_only
-    report = prune(zfs, store, plan) if does_it else plan
+    report = prune(zfs, store, plan, now) if does_it else plan
     emit(report, storable("" if json else _pruned(report, holds_only)), json)
     if plan.doomed and not (does_it or dry_run or holds_only):
         raise UsageError("nothing was destroyed yet", _AGAIN)

@@ -22,6 +22,8 @@ HOUR, DAY = 3600, 86400
 # sanoid's lengths of periods, in seconds
 PERIODS = {"frequently": 900, "hourly": HOUR, "daily": DAY, "weekly": 7 * DAY, "monthly": 31 * DAY, "yearly": round(365.25 * DAY)}
 CLOCK_TOLERANCE_S = 300
+# a snapshot that comes of age between our look and sanoid's must be held already
+MARGIN_S = HOUR
 ReasonKind = Literal["policy", "by-hand", "no-policy", "hold", "base", "copies"]
 
 
@@ -52,7 +54,7 @@ class Fate(msgspec.Struct, frozen=True):
 
     @property
     def is_due(self) -> bool:
-        """Whether the policy lets it go, so that only holds can keep it."""
+        """Whether the policy lets it go, so that only holds keep it, or nothing."""
         return all(reason.kind in ("hold", "base", "copies") for reason in self.reasons)
 
 
@@ -76,13 +78,13 @@ def decide_retention(
     replicas: Sequence[Replica], now: int, copies: int = 0,
 ) -> Retention:  # fmt: skip
     """The fate of every snapshot of one dataset, and the holds that see to it. Look for clock faults before."""
-    wanted = _wanted_by_policy(snapshots, policy, now)
+    wanted, soon = _wanted_by_policy(snapshots, policy, now), _wanted_by_policy(snapshots, policy, now + MARGIN_S)
     reached = [reached_txg(replica, snapshots, bookmarks) for replica in replicas]
     bases = {replica.name: base for replica in replicas if (base := newest_base(replica, snapshots)) is not None}
     fates = []
     for one in snapshots:
         reasons = [*wanted[one], *_reasons_of_holds(one), *_reasons_of_bases(one, bases)]
-        if not wanted[one] and (has := sum(txg >= one.createtxg for txg in reached)) < copies:
+        if not soon[one] and (has := sum(txg >= one.createtxg for txg in reached)) < copies:
             reasons.append(Reason("copies", f"{has} of {copies} replicas have it or a later one"))
         fates.append(Fate(one, tuple(reasons)))
     return Retention(dataset, tuple(fates), *_change_holds(fates, bases), _thin_out(snapshots, bookmarks, replicas))

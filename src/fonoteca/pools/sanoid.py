@@ -14,8 +14,9 @@ import msgspec
 
 from fonoteca.pools.policy import KINDS, Policy, lies_in, policy_for
 
-SANOID_CONF = "/etc/sanoid/sanoid.conf"
-PRUNE_DROP_IN = "/etc/systemd/system/sanoid-prune.service.d/fonoteca.conf"
+SANOID_CONF = "etc/sanoid/sanoid.conf"
+PRUNE_DROP_IN = "etc/systemd/system/sanoid-prune.service.d/fonoteca.conf"
+HEADING = "# Written by fonoteca from [pool] of archive.toml; change it there and write this anew.\n"
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -34,7 +35,7 @@ class Section(msgspec.Struct, frozen=True):
 def write_sanoid_conf(policies: Sequence[Policy], datasets: Sequence[str]) -> str:
     """The text of sanoid.conf; `datasets` are the names of all file systems there are."""
     sections = plan_sections(policies, datasets)
-    parts = ["# Written by fonoteca from [pool] of archive.toml; change it there and write this anew.\n"]
+    parts = [HEADING]
     for section in sections:
         recursive = f"\trecursive = {section.recursive}\n" if section.recursive else ""
         parts.append(f"[{section.policy.dataset}]\n\tuse_template = {section.template}\n{recursive}")

@@ -9,7 +9,7 @@ import msgspec
 from fonoteca.ground.errors import NotFoundError, PoolError
 from fonoteca.pools.holds import release_hold, replicas_named, set_hold, steps_to_forget
 from fonoteca.pools.policy import Policy, lies_in, policy_for
-from fonoteca.pools.retention import Retention, decide_retention, find_clock_faults
+from fonoteca.pools.retention import MARGIN_S, Retention, decide_retention, find_clock_faults
 from fonoteca.pools.sanoid import parse_pruned, write_sanoid_conf
 from fonoteca.pools.snapshots import Bookmark, Snapshot, read_bookmarks, read_snapshots
 from fonoteca.pools.zfs import Zfs
@@ -29,6 +29,16 @@ class PruneReport(msgspec.Struct, frozen=True, kw_only=True):
     def doomed(self) -> list[Snapshot]:
         """All that goes."""
         return [one for retention in self.datasets for one in retention.doomed]
+
+    @property
+    def listed(self) -> list[Snapshot]:
+        """All that was looked at."""
+        return [fate.snapshot for retention in self.datasets for fate in retention.fates]
+
+    @property
+    def due(self) -> set[str]:
+        """The full names of what the policy lets go, held or not."""
+        return {fate.snapshot.full_name for retention in self.datasets for fate in retention.fates if fate.is_due}
 
 
 class ForgetReport(msgspec.Struct, frozen=True):
@@ -57,19 +67,21 @@ def set_holds(zfs: Zfs, plan: PruneReport) -> None:
             change(zfs, tag, [name for other, name in pairs if other == tag])
 
 
-def prune(zfs: Zfs, store: Store, plan: PruneReport) -> PruneReport:
+def prune(zfs: Zfs, store: Store, plan: PruneReport, now: int) -> PruneReport:
     """Carry out a plan: holds, sanoid, bookmarks; then look what is there. Killed anywhere, the next run ends the same."""
     set_holds(zfs, plan)
-    doomed = {one.full_name for one in plan.doomed}
-    configuration = write_sanoid_conf(*store_policies(zfs, store))
+    doomed, listed = ({one.full_name for one in some} for some in (plan.doomed, plan.listed))
     if doomed:
-        _refuse_surprises(plan, parse_pruned(run_sanoid(zfs, configuration, "--prune-snapshots", "--readonly")))
+        configuration = write_sanoid_conf(*store_policies(zfs, store))
+        would_go = set(parse_pruned(run_sanoid(zfs, configuration, "--prune-snapshots", "--readonly")))
+        if surprises := would_go - plan.due:
+            _refuse_surprises(surprises - plan_pruning(zfs, store, now + MARGIN_S).due)
         run_sanoid(zfs, configuration, "--prune-snapshots")
         refresh_sanoid_cache(zfs, configuration)
     for mark in [one for retention in plan.datasets for one in retention.bookmarks_to_destroy]:
         zfs.zfs("destroy", mark.full_name)
     there = {one.full_name for retention in plan.datasets for one in read_snapshots(zfs, retention.dataset)}
-    return msgspec.structs.replace(plan, destroyed=tuple(sorted(doomed - there)), left=tuple(sorted(doomed & there)), is_done=True)
+    return msgspec.structs.replace(plan, destroyed=tuple(sorted(listed - there)), left=tuple(sorted(doomed & there)), is_done=True)
 
 
 def plan_to_forget(zfs: Zfs, store: Store, replica: str) -> ForgetReport:
@@ -114,12 +126,10 @@ def _decide(
     )  # fmt: skip
 
 
-def _refuse_surprises(plan: PruneReport, names: Sequence[str]) -> None:
+def _refuse_surprises(names: set[str]) -> None:
     """Sanoid must take nothing that was not shown; what is held it tries in vain."""
-    expected = {fate.snapshot.full_name for retention in plan.datasets for fate in retention.fates if fate.is_due}
-    for name in names:
-        if name not in expected:
-            raise PoolError(
-                f"sanoid would destroy {name}, which the policy keeps; nothing was destroyed",
-                "Report this with the output of: sanoid --version",
-            )
+    for name in sorted(names):
+        raise PoolError(
+            f"sanoid would destroy {name}, which the policy keeps; nothing was destroyed",
+            "Report this with the output of: sanoid --version",
+        )

@@ -7,7 +7,6 @@ dataset at one moment, and whoever opens the copy has every transaction that was
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,7 +18,7 @@ from fonoteca.pools.holds import check_tag
 from fonoteca.pools.listing import find_dataset_of, read_datasets
 from fonoteca.pools.policy import Policy, dataset_named, is_local, lies_in, resolve_policies
 from fonoteca.pools.retention import Replica, newest_base
-from fonoteca.pools.sanoid import PRUNE_DROP_IN, SANOID_CONF, parse_taken, write_prune_drop_in, write_sanoid_conf
+from fonoteca.pools.sanoid import parse_taken, write_sanoid_conf
 from fonoteca.pools.snapshots import Bookmark, Snapshot, read_bookmarks, read_snapshots
 from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.pool.sanoid_runs import refresh_sanoid_cache, run_sanoid
@@ -151,12 +150,6 @@ def store_policies(zfs: Zfs, store: Store) -> tuple[tuple[Policy, ...], list[str
 def sanoid_conf_of(zfs: Zfs, store: Store) -> str:
     """sanoid.conf of the store and of the replicas on this machine."""
     return write_sanoid_conf(*store_policies(zfs, store))
-
-
-def snapshot_configuration(zfs: Zfs, store: Store, program: Sequence[str] = ("fonoteca",)) -> list[tuple[str, str]]:
-    """Path and text of each file that sanoid's timer needs; the second lets holds be set before it prunes."""
-    command = [*program, "pool", "prune", "--holds-only", *(["--archive", str(store.archive)] if store.archive else [])]
-    return [(SANOID_CONF, sanoid_conf_of(zfs, store)), (PRUNE_DROP_IN, write_prune_drop_in(command))]
 
 
 def check_name(name: str) -> str:
