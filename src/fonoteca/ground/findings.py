@@ -121,7 +121,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "replica-unproved": FindingKind("hindrance", "A copy on another pool was not read and compared, or its pool not scrubbed, for longer than prove_days.", "fonoteca pool replicate NAME --prove; scrub its pool where it is: fonoteca pool scrub."),
     "base-not-held": FindingKind("hindrance", "The snapshot that the next send starts from could not be held, so pruning may take it.", "Allow hold, release and bookmark: zfs allow; for a replica that fetches, name it with --replica in its forced command."),
     "stream-not-checked": FindingKind("note", "A send stream was not looked into on its way.", "Install zfsutils-linux, which brings zstream. The replica was proved by its guid all the same."),
-    "no-mailer": FindingKind("hindrance", "ZED would have something to tell, and nothing here sends mail.", "Install a mailer, such as bsd-mailx with msmtp-mta, then: fonoteca pool configure."),
+    "no-mailer": FindingKind("note", "ZED would have something to tell, and nothing here sends mail.", "Install a mailer, such as bsd-mailx with msmtp-mta, then: fonoteca pool configure."),
     "pool-damaged-snapshot": FindingKind("hindrance", "A file in a snapshot cannot be read; the one of today is another.", "Nothing of today is lost. The entry goes with the snapshot: fonoteca pool prune, and two scrubs."),
     "pool-stale-error": FindingKind("hindrance", "The list of damage names what has no file any more.", "It was mended or removed since, or its folder is damaged too: two scrubs tell. fonoteca pool scrub --wait, twice."),
     # oddities of other people's containers

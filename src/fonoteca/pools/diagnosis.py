@@ -114,7 +114,7 @@ def count_by_name(health: PoolHealth) -> DamageCounts:
     names = [one for one in health.damaged if not is_metadata(one)]
     in_snapshots = sum(one.snapshot is not None for one in names)
     stale = sum(one.path is None and one.snapshot is None for one in names)
-    unnamed = 0 if health.damaged else health.error_count
+    unnamed = max(1, health.error_count) if has_lost_data(health) and not health.damaged else 0
     return DamageCounts(outside=len(names) - in_snapshots - stale + unnamed, in_snapshots=in_snapshots, stale=stale)
 
 

@@ -14,9 +14,19 @@ from fonoteca.pools.health import PoolHealth, Scan, ScanFunction, ScanState, Vde
 
 # the root of the pool, then the groups that are not below it
 _GROUPS: tuple[tuple[str, VdevRole], ...] = (
-    ("vdevs", "data"), ("special", "special"), ("dedup", "dedup"), ("logs", "log"), ("l2cache", "cache"), ("spares", "spare"),
+    ("vdevs", "data"), ("dedup", "dedup"), ("special", "special"), ("logs", "log"), ("l2cache", "cache"), ("spares", "spare"),
 )  # fmt: skip
 _DEEPEST = 8
+# vdev_aux_t of sys/fs/zfs.h, in the words that the text has for it
+_AUX = {
+    "OPEN_FAILED": "cannot open", "CORRUPT_DATA": "corrupted data", "NO_REPLICAS": "insufficient replicas",
+    "BAD_GUID_SUM": "missing device", "TOO_SMALL": "too small", "BAD_LABEL": "invalid label", "VERSION_NEWER": "newer version",
+    "UNSUP_FEAT": "unsupported feature(s)", "SPARED": "currently in use", "ERR_EXCEEDED": "too many errors",
+    "IO_FAILURE": "experienced I/O failures", "BAD_LOG": "bad intent log", "EXTERNAL": "external device fault",
+    "EXTERNAL_PERSIST": "external device fault", "SPLIT_POOL": "split into new pool", "ASHIFT_TOO_BIG": "unsupported minimum blocksize",
+    "ACTIVE": "currently in use", "CHILDREN_OFFLINE": "all children offline",
+}  # fmt: skip
+_RUNNING = {"RESILVER": "resilvering", "SCRUB": "repairing"}
 _KINDS: dict[str, VdevKind] = {"dspare": "disk", "l2cache": "disk"}
 _FUNCTIONS: dict[str, ScanFunction] = {"SCRUB": "scrub", "RESILVER": "resilver", "REBUILD": "rebuild", "ERRORSCRUB": "errorscrub"}
 _STATES: dict[str, ScanState] = {"SCANNING": "scanning", "FINISHED": "finished", "CANCELED": "canceled", "ERRORSCRUBBING": "scanning",
@@ -42,47 +52,52 @@ def _pool(told: dict[str, Any]) -> PoolHealth:
     name = told.get("name")
     if not isinstance(name, str) or not name:
         raise _odd("a pool without a name")
-    groups = [group for key, role in _GROUPS for group in _groups_of(told, key, role)]
+    stats = told.get("scan_stats")
+    running = _RUNNING.get(str(stats.get("function")), "") if isinstance(stats, dict) and stats.get("state") == "SCANNING" else ""
+    groups = [group for key, role in _GROUPS for group in _groups_of(told, key, role, running)]
+    damaged = tuple(parse_damaged(text) for text in dict.fromkeys(_strings(told.get("errlist"))))
     return PoolHealth(
         name=name, state=_state_of(told.get("state")), guid=_number(told, "pool_guid") or 0, message_id=_text(told, "msgid"),
         status=_sentence(told, "status"), action=_sentence(told, "action"), scan=_scan(told), expansion=_expansion(told),
-        removal=_removal(told), error_count=_number(told, "error_count") or 0,
-        damaged=tuple(parse_damaged(text) for text in _strings(told.get("errlist"))), vdevs=tuple(groups),
+        removal=_removal(told), error_count=len(damaged) or _number(told, "error_count") or 0,
+        damaged=damaged, vdevs=tuple(groups),
     )  # fmt: skip
 
 
-def _groups_of(told: dict[str, Any], key: str, role: VdevRole) -> Iterator[Vdev]:
+def _groups_of(told: dict[str, Any], key: str, role: VdevRole, running: str) -> Iterator[Vdev]:
     below = told.get(key)
     if not below:
         return
-    children = tuple(_vdev(name, _struct(one, f"the vdev {name}"), role, 0) for name, one in _struct(below, key).items())
+    children = tuple(_vdev(name, _struct(one, f"the vdev {name}"), role, 0, running) for name, one in _struct(below, key).items())
     if role == "data":
         yield from children
         return
     broken = [child.state for child in children if child.state not in ("ONLINE", "AVAIL", "INUSE")]
-    yield Vdev(name=key, kind="root", state="DEGRADED" if broken else "ONLINE", role=role, children=children)
+    yield Vdev(
+        name="cache" if key == "l2cache" else key, kind="root", state="DEGRADED" if broken else "ONLINE", role=role, children=children
+    )
 
 
-def _vdev(name: str, told: dict[str, Any], role: VdevRole, depth: int) -> Vdev:
+def _vdev(name: str, told: dict[str, Any], role: VdevRole, depth: int, running: str) -> Vdev:
     if depth > _DEEPEST:
         raise _odd("vdevs within vdevs without end")
     below = _struct(told.get("vdevs") or {}, f"what is below {name}")
     kind, parity = _kind_of(told.get("vdev_type"), name, bool(below))
     state = _state_of(told.get("state"))
-    former = _text(told, "was")
+    former, path = _text(told, "was"), _text(told, "path")
     return Vdev(
         name=_text(told, "name") or name, kind=kind, state=state, role=_role_of(told.get("class"), role), parity=parity,
-        guid=_number(told, "guid") or 0, path=_text(told, "path") if not former else None, former_path=former,
+        guid=_number(told, "guid") or 0, path=path if path and path.startswith("/") and not former else None, former_path=former,
         read_errors=_number(told, "read_errors") or 0, write_errors=_number(told, "write_errors") or 0,
-        checksum_errors=_number(told, "checksum_errors") or 0, slow_ios=_number(told, "slow_ios"), note=_note_of(told),
-        children=tuple(_vdev(key, _struct(one, f"the vdev {key}"), role, depth + 1) for key, one in below.items()),
+        checksum_errors=_number(told, "checksum_errors") or 0, slow_ios=_number(told, "slow_ios"), note=_note_of(told, state, running),
+        children=tuple(_vdev(key, _struct(one, f"the vdev {key}"), role, depth + 1, running) for key, one in below.items()),
     )  # fmt: skip
 
 
 def _kind_of(word: Any, name: str, has_children: bool) -> tuple[VdevKind, int]:
     """The kind and parity; what a newer version calls otherwise is taken by its place in the tree."""
     found = re.match(r"(raidz|draid)([123])", name)
-    parity = int(found[2]) if found else 0
+    parity = int(found[2]) if found and word == found[1] else 0
     kind = _KINDS.get(word, word) if isinstance(word, str) else ""
     if kind in get_args(VdevKind):
         return cast(VdevKind, kind), parity
@@ -93,10 +108,12 @@ def _role_of(word: Any, role: VdevRole) -> VdevRole:
     return word if role == "data" and word in ("special", "dedup") else role
 
 
-def _note_of(told: dict[str, Any]) -> str:
-    """What `zpool status` prints behind the counts."""
-    notes = [_text(told, "aux") or ""]
-    notes += [words for key, words in (("resilver_deferred", "awaiting resilver"), ("scan_processed", "")) if told.get(key)]
+def _note_of(told: dict[str, Any], state: VdevState, running: str) -> str:
+    """What `zpool status` prints behind the counts, in its words."""
+    aux = _text(told, "aux") or ""
+    notes = [_AUX.get(aux, aux)]
+    if running and state == "ONLINE" and not told.get("vdevs"):
+        notes.append(running if told.get("scan_processed") else "awaiting resilver" if told.get("resilver_deferred") else "")
     return ", ".join(note for note in notes if note)
 
 
@@ -123,7 +140,8 @@ def _scan_of(scan: dict[str, Any]) -> Scan | None:
     paused_at = _number(scan, "scrub_pause")
     found = Scan(
         function=function, state="paused" if paused_at and state == "scanning" else state, started_at=_number(scan, "start_time"),
-        ended_at=_number(scan, "end_time") or None if state != "scanning" else None, paused_at=paused_at or None,
+        ended_at=_number(scan, "end_time") or None if state != "scanning" else None,
+        paused_at=paused_at or None if state == "scanning" else None,
         total_bytes=None if total is None else max(0, total - skipped), scanned_bytes=_number(scan, "examined"), issued_bytes=issued,
         repaired_bytes=_number(scan, "processed"), errors=_number(scan, "errors"),
     )  # fmt: skip
@@ -151,13 +169,13 @@ def _rebuild(told: dict[str, Any]) -> Scan | None:
 
 
 def _rebuild_of(one: dict[str, Any]) -> Scan | None:
-    state = _STATES.get(str(one.get("rebuild_state", one.get("state"))).upper())
+    state = _STATES.get(str(one.get("state")))
     if state is None:
         return None
     return Scan(
-        function="rebuild", state=state, started_at=_number(one, "rebuild_start_time"), ended_at=_number(one, "rebuild_end_time") or None,
-        total_bytes=_number(one, "bytes_est"), scanned_bytes=_number(one, "bytes_scanned"), issued_bytes=_number(one, "bytes_issued"),
-        repaired_bytes=_number(one, "bytes_rebuilt"), errors=_number(one, "errors"),
+        function="rebuild", state=state, started_at=_number(one, "start_time"), ended_at=_number(one, "end_time") or None,
+        total_bytes=_number(one, "to_scan"), scanned_bytes=_number(one, "scanned"), issued_bytes=_number(one, "issued"),
+        repaired_bytes=_number(one, "rebuilt"), errors=_number(one, "errors"),
     )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ def _errors(field: _Field | None) -> tuple[int, list[str]]:
     if found := re.match(r"([0-9]{1,18}) data errors", field.words):
         return int(found[1]), []
     if field.words.startswith("Permanent errors"):
-        names = _names(field.lines[1:])
+        names = list(dict.fromkeys(_names(field.lines[1:])))
         return len(names), names
     if field.words.startswith("List of errors unavailable"):
         return 1, []
@@ -124,7 +124,7 @@ def _vdevs(lines: Sequence[str]) -> tuple[Vdev, ...]:
     groups: list[tuple[str, VdevRole, list[_Row]]] = []
     for line in lines:
         body = line[1:] if line.startswith("\t") else line
-        if not body.strip() or re.match(r"NAME +STATE", body):
+        if not body.strip() or re.match(r"NAME +STATE|The configuration cannot be determined", body):
             continue
         if body.strip() in _GROUPS and body.startswith(body.strip()):
             groups.append((body.strip(), _GROUPS[body.strip()], []))
@@ -176,9 +176,15 @@ def _row(body: str, role: VdevRole) -> _Row:
         name=name, kind=cast(VdevKind, kind), state=cast(VdevState, "OFFLINE" if found["state"] == "SPLIT" else found["state"]), role=role,
         parity=parity, path=path, former_path=former, read_errors=_count(found["read"]), write_errors=_count(found["write"]),
         checksum_errors=_count(found["checksum"]), slow_ios=_count(found["slow"]) if found["slow"] not in (None, "-") else None,
-        note="" if former else note,
+        note="" if former else _plain_note(note),
     )  # fmt: skip
     return _Row(depth, vdev)
+
+
+def _plain_note(note: str) -> str:
+    """Without brackets; that a disk is trimmed or initialized says nothing of its health."""
+    note = re.sub(r" *\([^)]*(?:trim|initializ)[^)]*\)", "", note)
+    return re.sub(r"\((resilvering|repairing|awaiting resilver)\)", r"\1", note).strip()
 
 
 def kind_of(name: str, former: str | None = None) -> tuple[VdevKind, int]:
