@@ -37,6 +37,11 @@ def find_things(sql: Statements, text: str) -> list[Found]:
     return []
 
 
+def find_albums(sql: Statements, title: str) -> list[Found]:
+    """The albums of this title, also where an artist or a track goes by the same name; sorted by id."""
+    return [Found("album", album_id) for album_id in sorted(set(_ids_by_words(sql, "album", ("title",), clean_text(title.strip()))))]
+
+
 def _place(thing: Found) -> int:
     return ("track", "album", "artist", "container").index(thing.kind)
 

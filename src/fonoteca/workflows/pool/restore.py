@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,13 +11,18 @@ from fonoteca.ground.errors import FonotecaError, UsageError
 from fonoteca.ground.progress import Progress
 from fonoteca.ground.settings import read_settings
 from fonoteca.pools.listing import choose_dataset_of, read_datasets
+from fonoteca.pools.plan_file import read_plan
 from fonoteca.pools.restoring import Origin, choose_dataset, choose_snapshot, parse_origin
 from fonoteca.pools.snapshots import Snapshot, read_snapshots
+from fonoteca.pools.transport import SshOptions
 from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.archive import Archive
+from fonoteca.workflows.pool.create import PoolMaker
 from fonoteca.workflows.pool.opened_snapshot import find_archive_below, opened_snapshot
-from fonoteca.workflows.pool.restore_dataset import RestoredDataset, clone_dataset
+from fonoteca.workflows.pool.replica_source import source_of
+from fonoteca.workflows.pool.restore_dataset import RestoredDataset, clone_dataset, receive_dataset
 from fonoteca.workflows.pool.restore_files import RestoredFiles, restore_files
+from fonoteca.workflows.pool.restore_pool import StoreRestorer
 
 
 def read_origin(zfs: Zfs, text: str, archive: Path | None) -> Origin:
@@ -58,6 +63,28 @@ def _opened_archive_of(zfs: Zfs, origin: Origin, archive: Path) -> Iterator[tupl
         yield find_archive_below(top, below), snapshot
 
 
-def restore_dataset(zfs: Zfs, origin: Origin, into: str | None, *, dry_run: bool) -> RestoredDataset:
-    """A dataset under a name of its own: cloned where it is in the same pool."""
-    return clone_dataset(zfs, origin, into, dry_run=dry_run)
+def restore_dataset(
+    zfs: Zfs, origin: Origin, into: str | None, options: SshOptions, progress: Progress, *, dry_run: bool
+) -> RestoredDataset:
+    """A dataset under a name of its own: cloned where it is in the same pool, else received whole."""
+    is_in_same_pool = into is None or into.split("/")[0] == origin.dataset.split("/")[0]
+    if origin.remote is None and is_in_same_pool:
+        return clone_dataset(zfs, origin, into, dry_run=dry_run)
+    if into is None:
+        raise UsageError(f"{origin.words} is on another machine", "Say where to: --into POOL/NAME; or --plan FILE for a whole new pool.")
+    _refuse_one_snapshot(origin)
+    return receive_dataset(zfs, origin, source_of(zfs, origin, options), into, progress, dry_run=dry_run)
+
+
+def restorer_of(zfs: Zfs, origin: Origin, plan: Path, allow: Sequence[str], options: SshOptions, progress: Progress) -> StoreRestorer:
+    """Who brings the whole store back to the pool of a plan."""
+    _refuse_one_snapshot(origin)
+    return StoreRestorer(zfs, source_of(zfs, origin, options), PoolMaker(read_plan(plan), zfs, allow=allow), progress)
+
+
+def _refuse_one_snapshot(origin: Origin) -> None:
+    if origin.snapshot is not None:
+        raise UsageError(
+            f"from another pool everything comes back with all its snapshots, not only @{origin.snapshot}",
+            "Name it without the snapshot; then restore from the one that is wanted: fonoteca pool restore DATASET@SNAPSHOT.",
+        )

@@ -1,17 +1,19 @@
-"""A dataset brought back under a name of its own: cloned from its snapshot in the same pool. Live data is never overwritten."""
+"""A dataset brought back under a name of its own, cloned in the same pool or received from a replica. Live data is never overwritten."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import msgspec
 
 from fonoteca.ground.errors import NotFoundError, UsageError
+from fonoteca.ground.progress import Progress
 from fonoteca.pools.listing import parse_properties, read_datasets
 from fonoteca.pools.replace_steps import Command, Step
+from fonoteca.pools.replica_sides import Side
 from fonoteca.pools.restoring import Origin, choose_snapshot, clone_commands, restored_name, swap_steps
 from fonoteca.pools.snapshots import Snapshot, read_snapshots
 from fonoteca.pools.zfs import Zfs
+from fonoteca.workflows.pool.replica_source import target_of
+from fonoteca.workflows.pool.replicate import ReplicationOptions, replicate
 
 
 class RestoredDataset(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +68,12 @@ def _property(zfs: Zfs, dataset: str, name: str) -> str:
     return zfs.zfs("get", "-Hp", "-o", "value", name, dataset).strip()
 
 
-def datasets_below(zfs: Zfs, dataset: str) -> Sequence[str]:
-    """The dataset and all below it, by name."""
-    return [row.name for row in read_datasets(zfs, dataset)]
+def receive_dataset(zfs: Zfs, origin: Origin, source: Side, into: str, progress: Progress, *, dry_run: bool) -> RestoredDataset:
+    """A dataset of a replica and all below it, received under `into`, a new name; killed, the next run goes on. It stays read-only."""
+    report = replicate(source, target_of(zfs, into), ReplicationOptions(is_dry_run=dry_run), progress)
+    for conflict in report.conflicts:
+        raise conflict.error()
+    names = list(dict.fromkeys([one.step.target for one in report.sent] + [one.target for one in report.up_to_date]))
+    steps = [Step("It is as it was received: read-only.", ("zfs", "get", "-r", "readonly", into))]
+    steps += [Step("Open it for writing.", ("zfs", "inherit", "readonly", name)) for name in names]
+    return RestoredDataset(snapshot=origin.words, dataset=into, commands=(), next_steps=tuple(steps), is_done=not dry_run)

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from fonoteca.catalogue import Found
+from fonoteca.catalogue.finding import find_albums
 from fonoteca.catalogue.thing_reading import AlbumFacts
 from fonoteca.ground.errors import NotFoundError, UsageError, translate_os_errors
 from fonoteca.ground.files import reflink_or_copy
@@ -141,9 +142,11 @@ def names_of(archive: Archive, wanted: str) -> Iterator[str]:
         yield _name_of(archive, member)
         return
     found = archive.catalogue.find(wanted)
+    if found and found[0].kind == "artist":
+        found = find_albums(archive.catalogue.statements, wanted)
     if not found:
         raise NotFoundError(
-            f"nothing answers to {wanted[:200]!r}", "Give a path in the archive, a title, an id, an AACID, an ISRC or a container."
+            f"nothing answers to {wanted[:200]!r}", "Give a path in the archive, a track, an album, an AACID, an ISRC or a container."
         )
     if len(found) > 1:
         listed = ", ".join(f"{thing.kind} {thing.id}" for thing in found[:5])
@@ -166,8 +169,6 @@ def _names_of_found(archive: Archive, found: Found) -> Iterator[str]:
 
 
 def _tracks_of(archive: Archive, found: Found) -> list[str]:
-    if found.kind != "album":
-        raise UsageError(f"{found.id} is an artist", "Name an album or a track of theirs; fonoteca show lists them.")
     facts = archive.catalogue.facts_of(found)
     return [track.id for track in facts.tracks] if isinstance(facts, AlbumFacts) else []
 
