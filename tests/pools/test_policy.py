@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from fonoteca.ground.errors import SettingsError
 from fonoteca.ground.pool_settings import PoolSettings, ReplicaSettings, SnapshotSettings
 from fonoteca.pools.policy import Policy, dataset_named, policy_for, resolve_policies
+from fonoteca.pools.sanoid import plan_sections
 
 STORE = "tank/fonoteca"
 
@@ -66,3 +71,12 @@ def test_settings_that_cannot_be_are_refused_with_a_way_out(wrong: PoolSettings)
     with pytest.raises(SettingsError) as caught:
         resolve_policies(wrong, STORE)
     assert caught.value.hint
+
+
+def test_policy_on_the_page_about_snapshots_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tasks" / "snapshots.md").read_text()
+    text = page.split("```toml\n")[1].split("```")[0]
+    told = msgspec.convert(tomllib.loads(text)["pool"], PoolSettings)
+    found = resolve_policies(told, told.dataset)
+    assert [one.dataset for one in found] == ["backup/fonoteca", "tank/fonoteca", "tank/fonoteca/databases"]
+    assert [section.recursive for section in plan_sections(found, [one.dataset for one in found])] == ["yes", "zfs", "yes"]

@@ -64,8 +64,11 @@ def read_snapshots(zfs: Zfs, dataset: str, recursive: bool = False) -> list[Snap
             tags = read_holds(zfs, [snapshot.full_name for snapshot, references in found if references])
         except NotFoundError:
             continue  # one was destroyed since it was listed
-        return [msgspec.structs.replace(snapshot, holds=tags.get(snapshot.full_name, ())) for snapshot, _ in found]
-    raise PoolOutputError(f"snapshots of {dataset} go while they are listed", "Something destroys many of them; try again when it is done.")
+        if all(len(tags.get(snapshot.full_name, ())) >= references for snapshot, references in found):
+            return [msgspec.structs.replace(snapshot, holds=tags.get(snapshot.full_name, ())) for snapshot, _ in found]
+    raise PoolOutputError(
+        f"snapshots and holds of {dataset} change while they are listed", "Something changes many of them; try again when it is done."
+    )
 
 
 def read_bookmarks(zfs: Zfs, dataset: str, recursive: bool = False) -> list[Bookmark]:

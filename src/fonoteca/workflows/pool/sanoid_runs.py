@@ -7,10 +7,11 @@ from pathlib import Path
 
 from fonoteca.ground.errors import NoZfsError, ProgramError
 from fonoteca.ground.programs import has_program, run_program
+from fonoteca.pools.sanoid import SANOID_CONF
 from fonoteca.pools.zfs import Zfs
 
 TIME_LIMIT_S = 1800
-_INSTALL = "On Debian: apt-get install sanoid (component contrib or main). By hand it goes without: fonoteca pool snapshot NAME."
+_INSTALL = "On Debian: apt-get install sanoid. By hand it goes without: fonoteca pool snapshot NAME."
 
 
 def run_sanoid(zfs: Zfs, configuration: str, *arguments: str) -> str:
@@ -26,7 +27,9 @@ def run_sanoid(zfs: Zfs, configuration: str, *arguments: str) -> str:
 
 
 def refresh_sanoid_cache(zfs: Zfs, configuration: str) -> None:
-    """Let the list that sanoid's timer goes by, which may be 15 minutes old, know of what was done just now."""
+    """Let the list that sanoid's timer goes by, which may be 15 minutes old, know of what was done just now. Without a timer: nothing."""
+    if not Path("/", SANOID_CONF).exists():
+        return
     with tempfile.TemporaryDirectory(prefix="fonoteca-sanoid-") as folder:
         Path(folder, "sanoid.conf").write_text(configuration, "utf-8")
         run_program([*zfs.prefix, "env", "TZ=UTC", "sanoid", f"--configdir={folder}", "--force-update"], timeout_s=TIME_LIMIT_S)
