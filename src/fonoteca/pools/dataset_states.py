@@ -1,55 +1,75 @@
-"""What replication must know of every dataset below one, read in two commands that any user may run."""
+"""What replication must know of every dataset below one, read in one command that any user may run."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Literal
 
 from fonoteca.ground.errors import NotFoundError, PoolOutputError
 from fonoteca.pools.listing import parse_number, split_rows
 from fonoteca.pools.replication import DatasetState
-from fonoteca.pools.snapshots import BOOKMARK_COLUMNS, SNAPSHOT_COLUMNS, parse_bookmarks, parse_snapshots
+from fonoteca.pools.snapshots import Bookmark, Snapshot
 from fonoteca.pools.zfs import Zfs
 
-STATE_COLUMNS = ("name", "type", "written", "readonly", "encryption", "receive_resume_token")
+STATE_COLUMNS = (
+    "type", "name", "guid", "createtxg", "creation", "used", "referenced", "written", "readonly", "encryption", "receive_resume_token",
+)  # fmt: skip
+_LIST = ("list", "-Hp", "-t", "filesystem,volume,snapshot,bookmark", "-o", ",".join(STATE_COLUMNS))
+_WAY_OUT = "Is this zfs of OpenZFS 2.1 or later? Then report these words."
 
 
 def read_states(zfs: Zfs, dataset: str) -> list[DatasetState]:
     """The dataset and all below, parents first; nothing where it does not exist. Holds are not read."""
     try:
-        rows = zfs.zfs("list", "-Hp", "-r", "-t", "filesystem,volume", "-o", ",".join(STATE_COLUMNS), dataset)
+        return parse_states(zfs.zfs(*_LIST, "-r", dataset, timeout_s=600))
     except NotFoundError:
         return []
-    snapshots = zfs.zfs("list", "-Hp", "-r", "-t", "snapshot", "-o", ",".join(SNAPSHOT_COLUMNS), dataset)
-    bookmarks = zfs.zfs("list", "-Hp", "-r", "-t", "bookmark", "-o", ",".join(BOOKMARK_COLUMNS), dataset)
-    return parse_states(rows, snapshots, bookmarks)
 
 
 def read_state(zfs: Zfs, dataset: str) -> DatasetState | None:
     """One dataset alone; None where it does not exist."""
     try:
-        rows = zfs.zfs("list", "-Hp", "-t", "filesystem,volume", "-o", ",".join(STATE_COLUMNS), dataset)
+        states = parse_states(zfs.zfs(*_LIST, "-d", "1", dataset))
     except NotFoundError:
         return None
-    snapshots = zfs.zfs("list", "-Hp", "-d", "1", "-t", "snapshot", "-o", ",".join(SNAPSHOT_COLUMNS), dataset)
-    bookmarks = zfs.zfs("list", "-Hp", "-d", "1", "-t", "bookmark", "-o", ",".join(BOOKMARK_COLUMNS), dataset)
-    return next(iter(parse_states(rows, snapshots, bookmarks)), None)
+    return next((one for one in states if one.name == dataset), None)
 
 
-def parse_states(rows: str, snapshots: str, bookmarks: str) -> list[DatasetState]:
-    """From the three lists, by the columns of STATE_COLUMNS, SNAPSHOT_COLUMNS and BOOKMARK_COLUMNS."""
-    of_snapshots, of_bookmarks = defaultdict(list), defaultdict(list)
-    for snapshot, _ in parse_snapshots(snapshots):
-        of_snapshots[snapshot.dataset].append(snapshot)
-    for bookmark in parse_bookmarks(bookmarks):
-        of_bookmarks[bookmark.dataset].append(bookmark)
-    states = []
-    for name, kind, written, readonly, encryption, token in split_rows(rows, len(STATE_COLUMNS), "zfs list"):
-        if kind not in ("filesystem", "volume"):
-            raise PoolOutputError(f"zfs list calls {name[:100]!r} a {kind[:40]!r}", "Is this zfs of OpenZFS 2.1 or later?")
-        states.append(
-            DatasetState(
-                name, kind, tuple(of_snapshots[name]), tuple(of_bookmarks[name]), "" if token == "-" else token,  # type: ignore[arg-type]
-                parse_number(written, "zfs list") or 0, readonly == "on", encryption not in ("off", "-", ""),
-            )
-        )  # fmt: skip
-    return states
+def parse_states(text: str) -> list[DatasetState]:
+    """`zfs list -Hp -o STATE_COLUMNS`, whatever its order."""
+    datasets: list[list[str]] = []
+    snapshots: defaultdict[str, list[Snapshot]] = defaultdict(list)
+    bookmarks: defaultdict[str, list[Bookmark]] = defaultdict(list)
+    for kind, *cells in split_rows(text, len(STATE_COLUMNS), "zfs list"):
+        if kind in ("filesystem", "volume"):
+            datasets.append([kind, *cells])
+            continue
+        numbers = [parse_number(cell, "zfs list") or 0 for cell in cells[1:6]]
+        if kind == "snapshot":
+            dataset, name = _split(cells[0], "@")
+            guid, txg, created, used, referenced = numbers
+            snapshots[dataset].append(Snapshot(dataset, name, guid, txg, created, used, referenced))
+        elif kind == "bookmark":
+            dataset, name = _split(cells[0], "#")
+            bookmarks[dataset].append(Bookmark(dataset, name, numbers[0], numbers[1], numbers[2]))
+        else:
+            raise PoolOutputError(f"zfs list calls {cells[0][:100]!r} a {kind[:40]!r}", _WAY_OUT)
+    return sorted((_state(row, snapshots, bookmarks) for row in datasets), key=lambda one: one.name.split("/"))
+
+
+def _state(row: list[str], snapshots: dict[str, list[Snapshot]], bookmarks: dict[str, list[Bookmark]]) -> DatasetState:
+    kind: Literal["filesystem", "volume"] = "volume" if row[0] == "volume" else "filesystem"
+    name, written, readonly, encryption, token = row[1], *row[7:]
+    return DatasetState(
+        name, kind,
+        tuple(sorted(snapshots.get(name, ()), key=lambda one: one.createtxg)),
+        tuple(sorted(bookmarks.get(name, ()), key=lambda one: one.createtxg)),
+        "" if token == "-" else token, parse_number(written, "zfs list") or 0, readonly == "on", encryption not in ("off", "-", ""),
+    )  # fmt: skip
+
+
+def _split(full_name: str, sign: str) -> tuple[str, str]:
+    dataset, _, name = full_name.partition(sign)
+    if not dataset or not name:
+        raise PoolOutputError(f"zfs list printed the name {full_name[:200]!r}, which has no {sign}", _WAY_OUT)
+    return dataset, name

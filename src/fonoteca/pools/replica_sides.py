@@ -184,9 +184,15 @@ class RemoteSide:
 _LOOK = "Nothing was changed there. fonoteca pool replicate --dry-run tells what the two sides have."
 
 
+_CONFLICTS = re.compile(
+    r"destination .* exists|has been modified|does not\s+match incremental source|IV set guid|must specify -F|partially-complete state"
+)
+
+
 def translate_stream_error(end: ProgramEnd) -> FonotecaError:
     """What `zfs send` or `zfs receive` said, as an error of ours."""
     what = " ".join(part for part in end.arguments if part in ("zfs", "send", "receive"))
-    if re.search(r"destination .* exists|has been modified|does not match incremental source|IV set guid|must specify -F", end.stderr):
-        return SnapshotConflictError(f"{what}: {' / '.join(end.stderr.splitlines()[-2:])}", _LOOK)
+    if _CONFLICTS.search(end.stderr):
+        fact = " / ".join(line for line in end.stderr.splitlines()[-2:] if "-F" not in line)
+        return SnapshotConflictError(f"{what}: {fact}", _LOOK)
     return translate_zfs_error(ProgramError(f"{what} ended with status {end.status}", _LOOK, status=end.status, stderr=end.stderr), what)

@@ -9,7 +9,7 @@ import msgspec
 from fonoteca.ground.errors import NotFoundError, PoolError, SnapshotConflictError, StreamError
 from fonoteca.ground.programs import run_pipeline
 from fonoteca.pools.dataset_states import read_state, read_states
-from fonoteca.pools.proving_replica import ReadRequest
+from fonoteca.pools.proving_replica import ReadRequest, SnapshotProof
 from fonoteca.pools.remote_answers import (
     ForgetRequest,
     KeepRequest,
@@ -24,12 +24,11 @@ from fonoteca.pools.replication import DatasetState, Step
 from fonoteca.pools.streams import HEAD_BYTES, check_head, receive_arguments, send_arguments
 from fonoteca.pools.transport import Place
 from fonoteca.pools.zfs import Zfs
-from fonoteca.workflows.pool.prove_replica import read_snapshot
 
 
 def answer_request(zfs: Zfs, request: Request, rules: Rules, incoming: BinaryIO, outgoing: BinaryIO) -> Any:
     """What to print as JSON; None for a stream, which went out by `outgoing`."""
-    side = LocalSide(zfs, Place(rules.dataset), rules.replica, read_snapshot)
+    side = LocalSide(zfs, Place(rules.dataset), rules.replica, _read)
     match request:
         case ListRequest():
             return read_states(zfs, rules.dataset)
@@ -45,6 +44,12 @@ def answer_request(zfs: Zfs, request: Request, rules: Rules, incoming: BinaryIO,
         case ReadRequest():
             return side.read(request)
     return {}
+
+
+def _read(zfs: Zfs, request: ReadRequest) -> SnapshotProof:
+    from fonoteca.workflows.pool.prove_replica import read_snapshot  # and with it all of the integrity room, which no other answer needs
+
+    return read_snapshot(zfs, request)
 
 
 def _receive(zfs: Zfs, request: ReceiveRequest, incoming: BinaryIO) -> DatasetState:

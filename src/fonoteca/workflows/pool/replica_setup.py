@@ -71,8 +71,8 @@ def _allow_receive(place: Place) -> SetupStep:
     parent = shlex.quote(place.dataset.rpartition("/")[0] or place.dataset)
     user = shlex.quote(place.user or "USER")
     return SetupStep(
-        place.host, "only where that user is not root; from OpenZFS 2.4 on write receive:append for receive",
-        (f"zfs allow -u {user} receive,create,mount,readonly,canmount,mountpoint {parent}",),
+        place.host, "only where that user is not root; from OpenZFS 2.4 on write receive:append for receive, which alone cannot force",
+        (f"zfs allow -u {user} receive,create,mount {parent}",),
     )  # fmt: skip
 
 
