@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fonoteca.cli.output import table
-from fonoteca.ground.quantities import format_bytes
+from fonoteca.ground.quantities import format_bytes, format_count
 
 if TYPE_CHECKING:
     from fonoteca.pools.judging import Judgement, RecordUse
@@ -83,8 +83,8 @@ def _safety(one: Judgement) -> list[str]:
     from fonoteca.pools.judging import one_in
 
     risk = one.risk
-    more = f"one more at random: {risk.survives_one_more:.1%} whole, two more: {risk.survives_two_more:.1%}"
-    lines = [f"  survives any {risk.survives} disks; {more}"]
+    more = f"one more at random: {risk.survives_one_more:.2%} whole, two more: {risk.survives_two_more:.2%}"
+    lines = [f"  survives any {format_count(risk.survives, 'disk')}; {more}"]
     if one.resilver_hours:
         lines.append(f"  {one.resilver_hours:.0f} h to resilver a disk, {one.scrub_hours:.0f} h to scrub")
     lines.append(f"  chance to lose the pool {one_in(risk.pool_loss)}, at least one file {one_in(risk.file_loss)}, by dying disks alone")

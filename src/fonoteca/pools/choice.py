@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from fonoteca.ground.errors import UsageError
+from fonoteca.ground.quantities import format_bytes
 from fonoteca.pools.capacity import reckon
 from fonoteca.pools.filling import fill
 from fonoteca.pools.judging import Judgement, Wanted, judge
@@ -31,6 +32,10 @@ class Choice(msgspec.Struct, frozen=True):
 def choose_layout(given: Sequence[tuple[Layout, int]], disk_sizes: Sequence[int], wanted: Wanted, spares: int = 0) -> Choice:
     """Judge the layouts that were given, and beside them the smallest of every usual kind that holds the files; take one of them."""
     pairs = dict.fromkeys([*given, *(pair for size in disk_sizes for pair in _offers(size, wanted, spares))])
+    if not pairs:
+        raise UsageError(
+            f"no layout of up to {MOST_DISKS:,} disks holds {format_bytes(wanted.files.bytes)}", "Larger disks, or several pools, would."
+        )
     judged = sorted((judge(layout, size, wanted) for layout, size in pairs), key=rank)
     sound = [one for one in judged if one.is_sound]
     return Choice(tuple(judged), sound[0] if sound else None, _why(sound, judged))
@@ -106,8 +111,8 @@ def _needed_share(layout: Layout, disk_bytes: int, wanted: Wanted) -> float:
 
 def _why(sound: list[Judgement], judged: list[Judgement]) -> str:
     if not sound:
-        nearest = min(judged, key=lambda one: len(one.against), default=None)
-        return f"nothing will do; nearest comes {nearest.layout}: {'; '.join(nearest.against)}" if nearest else "nothing was judged"
+        nearest = min(judged, key=lambda one: len(one.against))
+        return f"nothing will do; nearest comes {nearest.layout}: {'; '.join(nearest.against)}"
     best, others = sound[0], sound[1:]
     kept = f"of the {len(sound)} that hold the files, stay under the fill limit and keep the risk under the bound it"
     if not others or (others[0].money, others[0].raw_bytes) != (best.money, best.raw_bytes):

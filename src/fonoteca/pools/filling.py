@@ -18,13 +18,14 @@ LEAST_RECORD, MOST_RECORD = 512, 1 << 24
 POINTERS, POINTER_BYTES = 1024, 80
 """Block pointers in an indirect block of 128 KiB, and bytes of each after LZ4 (of 128)."""
 
-DNODE_BYTES = 1024
-"""Of dnodesize=auto with xattr=sa; 16 in a block of 16 KiB, which LZ4 halves."""
+_DNODES, _DNODE_BLOCK = 16, 4096
+"""Dnodes of 1 KiB (dnodesize=auto with xattr=sa) in a block, and what LZ4 leaves of the block (measured on OpenZFS 2.3, November 2026)."""
 
-_DNODE_BLOCK, _ENTRIES, _COPIES = 16384, 89, 2
+_ENTRIES, _LEAF = 89, 8192
+"""Names of 60 letters in a leaf of a folder, and what LZ4 leaves of it."""
+
+_COPIES = 2
 _MIRROR = VdevShape("mirror", 0, 2)
-_HALF = 8192
-"""What LZ4 leaves of 16 KiB of dnodes, or of a leaf of a directory with 89 names of 60 letters."""
 
 
 class Filling(msgspec.Struct, frozen=True):
@@ -110,7 +111,7 @@ def count_blocks(histogram: SizeHistogram, record_bytes: int, ashift: int, is_co
             data[block] += times * count
         for block, times in metadata_blocks(size, record_bytes):
             metadata[block] += times * count
-    metadata[_HALF] += (histogram.files / _ENTRIES + histogram.folders) * _COPIES
+    metadata[_LEAF] += (histogram.files / _ENTRIES + histogram.folders) * _COPIES
     return Blocks(tuple(sorted(data.items())), tuple(sorted(metadata.items())))
 
 
@@ -128,7 +129,7 @@ def data_blocks(size: int, record_bytes: int, sector: int, *, is_compressed: boo
 
 def metadata_blocks(size: int, record_bytes: int) -> Iterator[tuple[int, float]]:
     """About one file: its share of a block of dnodes, and its indirect blocks, each kept twice."""
-    yield _HALF, _COPIES * DNODE_BYTES / _DNODE_BLOCK
+    yield _DNODE_BLOCK, _COPIES / _DNODES
     blocks = -(-size // record_bytes)
     while blocks > 1:
         indirect, rest = divmod(blocks, POINTERS)

@@ -103,9 +103,11 @@ def judge(layout: Layout, disk_bytes: int, wanted: Wanted) -> Judgement:
     in_use = min(1.0, max(then, share))
     hours = max(resilver_hours(vdev, in_use, wanted.rates) for vdev in capacity.vdevs)
     risk = assess(layout, capacity, in_use, wanted.rates, wanted.assumed)
+    apart = layout.special.width if layout.special else 0
+    disks, raw = layout.disks + apart, layout.disks * disk_bytes + apart * wanted.special_disk_bytes
     fits = then <= wanted.fill_limit / 100
     return Judgement(
-        layout=format_layout(layout), kind=kind_of(layout), disk_bytes=disk_bytes, disks=layout.disks, raw_bytes=capacity.raw_bytes,
+        layout=format_layout(layout), kind=kind_of(layout), disk_bytes=disk_bytes, disks=disks, raw_bytes=raw,
         pool_bytes=capacity.pool_bytes, shown_bytes=capacity.shown_bytes, held_back_bytes=capacity.slop_bytes,
         file_bytes=wanted.files.bytes, records=records, fill=share, fill_then=then, years_left=_years_left(share, wanted), fits=fits,
         resilver_hours=hours, scrub_hours=scrub_hours(capacity, in_use, wanted.rates), risk=risk,
@@ -142,7 +144,17 @@ def _years_left(share: float, wanted: Wanted) -> float | None:
 
 
 def _against(layout: Layout, use: RecordUse, then: float, hours: float, risk: Risk, wanted: Wanted) -> list[str]:
-    return [*_against_room(use, then, wanted), *_against_risk(risk, hours, wanted), *_against_shape(layout)]
+    return [*_against_room(use, then, wanted), *_against_special(layout, use, wanted), *_against_risk(risk, hours, wanted),
+            *_against_shape(layout)]  # fmt: skip
+
+
+def _against_special(layout: Layout, use: RecordUse, wanted: Wanted) -> list[str]:
+    if layout.special is None:
+        return []
+    if not wanted.special_disk_bytes:
+        return ["the size of the special vdev's disks is not known"]
+    full = use.special_bytes * wanted.times / wanted.special_disk_bytes
+    return [f"its special vdev would be {full:.0%} full; ZFS puts small files elsewhere from 75 % on"] if full > 0.75 else []
 
 
 def _against_room(use: RecordUse, then: float, wanted: Wanted) -> list[str]:

@@ -65,8 +65,12 @@ class Layout(msgspec.Struct, frozen=True):
     @property
     def survives(self) -> int:
         """Disks that may die at once with nothing lost, whichever they are."""
-        parts = [*self.vdevs, *([self.special] if self.special else [])]
-        return min(vdev.survives for vdev in parts)
+        return min(vdev.survives for vdev in self.vdevs_and_special)
+
+    @property
+    def vdevs_and_special(self) -> tuple[VdevShape, ...]:
+        """All that the pool dies with."""
+        return (*self.vdevs, *([self.special] if self.special else []))
 
 
 def parse_layout(text: str) -> Layout:

@@ -59,22 +59,23 @@ def assess(layout: Layout, capacity: Capacity, share: float, rates: Rates, assum
     """The risk of a pool that is filled to `share` of its size all the time."""
     check_assumptions(assumed)
     hours = assumed.years * HOURS_A_YEAR
-    losses: dict[VdevShape, tuple[float, float]] = {}
+    losses: dict[tuple[VdevShape, int], tuple[float, float]] = {}
     kept_pool = kept_files = 0.0
-    for vdev in capacity.vdevs:
-        if vdev.shape not in losses:
+    for vdev in [*capacity.vdevs, *([capacity.special] if capacity.special else [])]:
+        key = (vdev.shape, vdev.leaf_bytes)
+        if key not in losses:
             chain = chain_of(vdev, share, rates, assumed, has_spare=bool(layout.spares or vdev.shape.spares))
-            losses[vdev.shape] = loss_of(chain, hours), loss_of(chain, hours, counts_files=True)
-        kept_pool += log1p(-min(losses[vdev.shape][0], 1 - 1e-15))
-        kept_files += log1p(-min(losses[vdev.shape][1], 1 - 1e-15))
-    least = min(vdev.survives for vdev in layout.vdevs)
+            losses[key] = loss_of(chain, hours), loss_of(chain, hours, counts_files=True)
+        kept_pool += log1p(-min(losses[key][0], 1 - 1e-15))
+        kept_files += log1p(-min(losses[key][1], 1 - 1e-15))
+    least = layout.survives
     return Risk(-expm1(kept_pool), -expm1(kept_files), least, survival(layout, least + 1), survival(layout, least + 2))
 
 
 def check_assumptions(assumed: RiskAssumptions) -> None:
     """UsageError where a number cannot be."""
     if not 0 < assumed.yearly_failures < 1:
-        raise UsageError(f"{assumed.yearly_failures:g} of all disks die in a year: it must be above 0 and below 1", "1.5 % is 0.015.")
+        raise UsageError(f"{assumed.yearly_failures:.3g} of all disks die in a year: it must be above 0 and below 1", "1.5 % is 0.015.")
     if not 0 <= assumed.bit_errors <= 1e-3:
         raise UsageError(f"an error rate of {assumed.bit_errors:g} for each bit", "Disks are sold with 1e-14 to 1e-16.")
     if not 0 < assumed.years <= 100 or assumed.replace_hours < 0 or not 1 <= assumed.neighbours <= 1000:
@@ -111,15 +112,15 @@ def generator(chain: VdevChain, *, counts_files: bool) -> Matrix:
 
 
 def survival(layout: Layout, dead: int) -> float:
-    """The chance that a pool is whole after so many of its data disks died at once, all sets of disks being equally likely.
+    """The chance that a pool is whole after so many of its disks (spares aside) died at once, all sets being equally likely.
 
     A dRAID is taken for lost with more than its parity: its blocks are spread so that some block has all of them.
     """
-    disks = layout.data_disks
+    disks = sum(vdev.width for vdev in layout.vdevs_and_special)
     if dead > disks:
         return 0.0
     ways = [1]
-    for vdev in layout.vdevs:
+    for vdev in layout.vdevs_and_special:
         bears = [comb(vdev.width, number) for number in range(min(vdev.survives, vdev.width) + 1)]
         ways = _multiply(ways, bears, dead)
     return (ways[dead] if dead < len(ways) else 0) / comb(disks, dead)

@@ -31,7 +31,7 @@ _MOST_DRAWN = 16
 
 _SIZES = f"""
     SELECT members.size / {GRAIN}, count(*), sum(members.size) FROM members JOIN containers ON containers.name = members.container
-    WHERE containers.state = 'current' GROUP BY 1
+    WHERE containers.state = 'current' AND containers.data_folder IS NOT NULL GROUP BY 1
     UNION ALL SELECT -1, 1, metadata_bytes FROM containers WHERE state = 'current'
 """
 
