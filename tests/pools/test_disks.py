@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fonoteca.ground.errors import NotFoundError, PoolOutputError, UsageError
-from fonoteca.pools.bays import port_words, read_aliases
-from fonoteca.pools.disk_sources import DiskSources, read_disks
+from fonoteca.pools.bays import find_bay, port_words, read_aliases
+from fonoteca.pools.disk_sources import DiskSources, find_controller, read_disks
 from fonoteca.pools.disk_uses import ActivePools, parse_lsblk, parse_zdb_label, uses_of
 from fonoteca.pools.disks import Disk, find_disk, order_by_id
 from fonoteca.pools.zfs import Zfs
-from machine_made import MadeMachine, lsblk_row, storage_server
+from machine_made import HBA, NVME, MadeMachine, lsblk_row, storage_server
 
 GOOD = {"smart_status": {"passed": True}, "temperature": {"current": 33}, "rotation_rate": 7200}
 
@@ -59,6 +59,32 @@ def test_the_enclosure_tells_the_slot(disks: dict[str, Disk]) -> None:
 
 def test_an_alias_of_vdev_id_conf_is_the_bay_where_no_enclosure_tells(disks: dict[str, Disk]) -> None:
     assert (disks["sdd"].bay, disks["sdd"].bay_source) == ("d07", "alias")
+
+
+def test_a_link_that_udev_made_by_vdev_id_conf_is_the_bay() -> None:
+    assert find_bay("/sys/x", ["pci-0000:00:17.0-ata-2"], ["shelf1-bay07"], [], {}) == ("shelf1-bay07", "alias")
+
+
+def test_a_multipath_device_is_one_disk_and_its_ways_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = MadeMachine(tmp_path)
+    monkeypatch.setenv("PATH", f"{made.bin}:{os.environ['PATH']}")
+    for number, name in enumerate(("sda", "sdb"), 1):
+        child = lsblk_row("mpatha", "mpath", kname="dm-0", path="/dev/mapper/mpatha")
+        made.add(name, HBA.format(n=number), serial="ZX1", children=[child])
+    (made.root / "dev/disk/by-id").mkdir(parents=True)
+    (made.root / "dev/disk/by-id/dm-uuid-mpath-35000c500").symlink_to("../../dm-0")
+    made.write_programs({})
+    found = {disk.name: disk for disk in read_disks(DiskSources(root=made.root), Zfs(), with_smart=False)}
+    assert {name: kinds(disk) for name, disk in found.items()} == {"sda": ["held"], "sdb": ["held"], "dm-0": []}
+    assert (found["dm-0"].serial, found["dm-0"].best_name) == ("ZX1", "/dev/disk/by-id/dm-uuid-mpath-35000c500")
+
+
+def test_an_nvme_disk_with_two_ways_hangs_on_the_first(tmp_path: Path) -> None:
+    made = MadeMachine(tmp_path)
+    made.add("nvme0n1", "virtual/nvme-subsystem/nvme-subsys0")
+    (made.root / "sys/devices" / NVME).mkdir(parents=True)
+    (made.root / "sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0").symlink_to(made.root / "sys/devices" / NVME)
+    assert find_controller(made.root, "nvme0n1") == ("nvme", "0000:06:00.0")
 
 
 def test_else_the_port_is_told(disks: dict[str, Disk]) -> None:

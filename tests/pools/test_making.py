@@ -100,6 +100,13 @@ def test_one_disk_under_two_names_is_seen() -> None:
     ]
 
 
+def test_a_partition_is_no_disk() -> None:
+    disks = {f"{disk(1).best_name}-part1": disk(1), disk(2).best_name: disk(2)}
+    assert [refusal.fact for refusal in check_making(mirror(disks), disks)] == [
+        f"{disk(1).best_name}-part1 is a part of it; name the whole disk: {disk(1).best_name}"
+    ]
+
+
 def test_a_disk_that_is_not_there_is_named() -> None:
     disks = by_name(disk(1), disk(2))
     plan = mirror(disks)

@@ -95,6 +95,7 @@ def test_a_plan_file_is_written_and_read(tmp_path: Path) -> None:
         (SMALL + "[properties]\n'-o x' = '9'", "properties"),
         (SMALL + "[properties]\nmountpoint = 'a\\u0000b'\nx = \"a\\u0000b\"", "properties"),
         (SMALL + "[properties]\n'fonoteca:plan' = '9'", "set by fonoteca itself"),
+        (SMALL + "[properties]\nencryption = 'on'", "would ask for a key"),
         (SMALL + "[[datasets]]\nname = 'a/b'", "must come after"),
         (SMALL + "[[datasets]]\nname = 'a'\n[[datasets]]\nname = 'a'", "stands in it twice"),
         (SMALL + "[[datasets]]\nname = 'two words'", "name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -55,6 +56,8 @@ def check_disk(disk: Disk, named: str, *, ashift: int = 12) -> Iterator[Refusal]
     elif not named.startswith("/dev/disk/by-id/"):
         better = f"; use {disk.by_id[0]}" if disk.by_id else ""
         yield Refusal(about, f"{named} may be another disk after the next start{better}", "names")
+    if re.search(r"-part\d+$", named):
+        yield Refusal(about, f"{named} is a part of it; name the whole disk: {disk.best_name}")
     yield from (Refusal(about, f"{use.device}: {use.fact}", _BY_USE.get(use.kind)) for use in disk.uses)
     if disk.smart.grade == "failing":
         yield Refusal(about, f"SMART: {'; '.join(disk.smart.facts)}", "failing")

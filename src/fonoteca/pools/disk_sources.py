@@ -110,13 +110,20 @@ def _disk(device: Mapping[str, Any], root: Path, facts: _Facts) -> Disk:
 def find_controller(root: Path, kernel_name: str) -> tuple[str | None, str | None]:
     """The driver that a disk hangs on and its address, by the folders above it in sysfs: mpt3sas at 0000:03:00.0."""
     top = Path(os.path.realpath(root / "sys"))
-    place = Path(os.path.realpath(root / "sys/block" / kernel_name / "device"))
+    place = _device_folder(root, kernel_name)
     while top in place.parents:
         driver = place / "driver"
         if driver.is_symlink() and (name := os.path.basename(os.readlink(driver))) not in _OUTSIDE_DRIVERS:
             return name, place.name
         place = place.parent
     return None, None
+
+
+def _device_folder(root: Path, kernel_name: str) -> Path:
+    """A disk's device in sysfs; of an NVMe disk with several ways to it the first of these."""
+    place = Path(os.path.realpath(root / "sys/block" / kernel_name / "device"))
+    ways = sorted(one for one in place.glob("nvme*") if one.is_symlink()) if place.name.startswith("nvme-subsys") else []
+    return Path(os.path.realpath(ways[0])) if ways else place
 
 
 def _enclosure_slots(root: Path) -> Iterable[EnclosureSlot]:

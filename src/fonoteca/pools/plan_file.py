@@ -150,6 +150,9 @@ def _check_names(plan: PoolPlan) -> Iterator[str]:
             yield f"dataset {name} must come after the one above it, {name.rsplit('/', 1)[0]}"
     if "ashift" in plan.pool_properties:
         yield "ashift has a key of its own and is no pool property"
+    for where, properties in (("the pool", plan.properties), *((one.name, one.properties) for one in plan.datasets)):
+        if properties.get("encryption", "off") != "off" and not properties.get("keylocation", "").startswith(("file:", "https:")):
+            yield f'encryption of {where} would ask for a key; name a file with it: keylocation = "file:///etc/zfs/keys/NAME"'
     if PLAN_PROPERTY in plan.properties:
         yield f"{PLAN_PROPERTY} is set by fonoteca itself"
 
