@@ -83,7 +83,7 @@ on to the end, and all of them are told together, also with `--json`: `code`, `p
 def write_index_page() -> str:
     """docs/index.md: every page by its title, with the sentence that follows it."""
     pages = sorted(page for page in (ROOT / "docs").rglob("*.md") if page.name != "index.md")
-    folders = {"Step by step": "docs/tasks", "To look things up": "docs", "Formats": "docs/formats"}
+    folders = {"Step by step": "docs/tasks", "When disks die": "docs/operations", "To look things up": "docs", "Formats": "docs/formats"}
     sections = {title: [page for page in pages if page.parent == ROOT / folder] for title, folder in folders.items()}
     lists = [f"## {title}\n\n" + "\n".join(f"- {_describe_page(page)}" for page in listed) for title, listed in sections.items() if listed]
     return f"""# Fonoteca: the pages
