@@ -98,6 +98,14 @@ def test_leaves_of_different_sizes_count_as_the_smallest_of_their_vdev() -> None
     )
 
 
+def test_an_expanded_raidz_is_shown_with_the_parity_it_was_made_with() -> None:
+    made, expanded, new = (reckon(parse_layout(text), 22 * TB) for text in ("raidz3x10", "raidz3x10to12", "raidz3x12"))
+    assert expanded.vdevs[0].deflate == made.vdevs[0].deflate < new.vdevs[0].deflate
+    assert expanded.pool_bytes == new.pool_bytes
+    assert expanded.shown_bytes < new.shown_bytes
+    assert expanded.holds(1 << 20) == pytest.approx(new.holds(1 << 20), rel=0.001)
+
+
 def test_a_special_vdev_is_part_of_the_pool_and_not_of_what_files_may_fill() -> None:
     layout = parse_layout("2xraidz3x10+special:mirrorx3")
     with_it, without = reckon(layout, 22 * TB, special_disk_bytes=4 * TB), reckon(BLUEPRINT, 22 * TB)

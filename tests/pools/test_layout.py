@@ -37,6 +37,8 @@ def test_a_draid_needs_disks_for_data_parity_and_spares() -> None:
     [
         ("0xraidz3x10", "0 vdevs"),
         ("raidz3x3", "at least 4"),
+        ("raidz3x12to10", "Disks are only added"),
+        ("raidz3x3to10", "at least 4"),
         ("raidz4x10", "raidz1, raidz2 and raidz3"),
         ("raidz3x256", "255"),
         ("1000000000xraidz3x10", "more than 5,000 disks"),

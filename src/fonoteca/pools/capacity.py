@@ -80,7 +80,8 @@ def allocated(size: int, shape: VdevShape, ashift: int = 12) -> int:
 
 
 def deflate_ratio(shape: VdevShape, ashift: int = 12) -> int:
-    """Bytes that zfs shows for each 512 allocated: as if every block were 128 KiB."""
+    """Bytes that zfs shows for each 512 allocated: as if every block were 128 KiB, and a RAIDZ as wide as it was made."""
+    shape = _as_made(shape)
     return (1 << 17) // (allocated(1 << 17, shape, ashift) >> 9)
 
 
@@ -127,13 +128,17 @@ def check_ashift(ashift: int) -> None:
 
 
 def _reckon_vdev(shape: VdevShape, leaf: int, ashift: int, *, keeps_log: bool = True) -> VdevCapacity:
-    asize = _allocatable(shape, leaf)
-    shift = _metaslab_shift(asize)
+    asize, shift = _allocatable(shape, leaf), _metaslab_shift(_allocatable(_as_made(shape), leaf))
     metaslabs = asize >> shift
     sizes = _metaslab_sizes(shape, shift, ashift)
     whole = metaslabs // len(sizes) * sum(sizes) + sum(sizes[: metaslabs % len(sizes)])
     log = sizes[0] if keeps_log and metaslabs > _LEAST_FOR_LOG else 0
     return VdevCapacity(shape, leaf, 1 << shift, metaslabs, whole, deflate_ratio(shape, ashift), log)
+
+
+def _as_made(shape: VdevShape) -> VdevShape:
+    """The shape before it was expanded: sizes of metaslabs and the deflation stay what they were."""
+    return VdevShape(shape.kind, shape.parity, shape.made_width) if shape.made_width else shape
 
 
 def _allocatable(shape: VdevShape, leaf: int) -> int:

@@ -45,7 +45,7 @@ class Wanted(msgspec.Struct, frozen=True):
     @property
     def times(self) -> float:
         """How many times as much there will be in the end."""
-        return (1 + self.growth) ** self.years
+        return float((1 + self.growth) ** self.years)
 
 
 class RecordUse(msgspec.Struct, frozen=True):

@@ -20,18 +20,25 @@ MOST_DISKS = 5000
 
 HOW = 'Such as "2xraidz3x10", "3xmirrorx2+1spare", "draid3:8d:21c:1s" or "2xraidz3x10+2spares+special:mirrorx3".'
 
-_VDEV = re.compile(r"(?:(?P<count>\d+)x)?(?:raidz(?P<parity>[1-9]?)x(?P<raidz>\d+)|mirrorx(?P<mirror>\d+)|(?:stripe|disk)x(?P<stripe>\d+)"
-                   r"|draid(?P<draid>[1-9]?):(?P<data>\d+)d:(?P<children>\d+)c(?::(?P<spares>\d+)s)?)", re.ASCII)  # fmt: skip
+_VDEV = re.compile(
+    r"(?:(?P<count>\d+)x)?(?:raidz(?P<parity>[1-9]?)x(?P<raidz>\d+)(?:to(?P<grown>\d+))?|mirrorx(?P<mirror>\d+)"
+    r"|(?:stripe|disk)x(?P<stripe>\d+)|draid(?P<draid>[1-9]?):(?P<data>\d+)d:(?P<children>\d+)c(?::(?P<spares>\d+)s)?)",
+    re.ASCII,
+)
 
 
 class VdevShape(msgspec.Struct, frozen=True):
-    """One vdev. `width` counts its disks, those of distributed spares too; `data` and `spares` are of dRAID alone."""
+    """One vdev. `width` counts its disks, those of distributed spares too; `data` and `spares` are of dRAID alone.
+
+    `made_width` is that of a RAIDZ before disks were added to it (`raidz3x10to12`), else 0.
+    """
 
     kind: VdevShapeKind
     parity: int
     width: int
     data: int = 0
     spares: int = 0
+    made_width: int = 0
 
     @property
     def survives(self) -> int:
@@ -102,12 +109,18 @@ def format_layout(layout: Layout) -> str:
     return "+".join(parts)
 
 
+def made_first(layout: Layout) -> str:
+    """The layout before its RAIDZ vdevs were expanded, in words."""
+    made = tuple(msgspec.structs.replace(one, width=one.made_width, made_width=0) if one.made_width else one for one in layout.vdevs)
+    return format_layout(msgspec.structs.replace(layout, vdevs=made))
+
+
 def check_shape(shape: VdevShape) -> VdevShape:
     """The shape itself where ZFS takes it, else UsageError with the reason."""
     if shape.width > MOST_CHILDREN:
         raise UsageError(f"a {shape.kind} of {shape.width:,} disks: ZFS takes {MOST_CHILDREN} at most", "Make several vdevs of them.")
-    checks = {"raidz": _check_raidz, "draid": _check_draid, "mirror": _check_mirror, "stripe": lambda _: None}
-    checks[shape.kind](shape)
+    if shape.kind != "stripe":
+        {"raidz": _check_raidz, "draid": _check_draid, "mirror": _check_mirror}[shape.kind](shape)
     return shape
 
 
@@ -123,7 +136,8 @@ def _parse_vdevs(part: str) -> list[VdevShape]:
 
 def _parse_shape(match: re.Match[str]) -> VdevShape:
     if match["raidz"]:
-        return VdevShape("raidz", int(match["parity"] or 1), _count(match["raidz"], "disks", least=1))
+        made, grown = _count(match["raidz"], "disks", least=1), _count(match["grown"] or "1", "disks", least=1)
+        return VdevShape("raidz", int(match["parity"] or 1), grown if match["grown"] else made, made_width=made if match["grown"] else 0)
     if match["mirror"]:
         return VdevShape("mirror", 0, _count(match["mirror"], "disks", least=1))
     width = _count(match["children"], "disks", least=1)
@@ -156,7 +170,9 @@ def _check_disks(number: int) -> None:
 def _check_raidz(shape: VdevShape) -> None:
     if shape.parity > 3:
         raise UsageError(f"raidz{shape.parity}: ZFS has raidz1, raidz2 and raidz3", HOW)
-    if shape.width <= shape.parity:
+    if shape.made_width >= shape.width:
+        raise UsageError(f"a RAIDZ of {shape.made_width} disks expanded to {shape.width}", "Disks are only added: raidz3x10to12.")
+    if (shape.made_width or shape.width) <= shape.parity:
         raise UsageError(f"raidz{shape.parity} of {shape.width} disks: at least {shape.parity + 1} are needed, one for data", HOW)
 
 
@@ -180,4 +196,5 @@ def _format_shape(shape: VdevShape, count: int) -> str:
         return f"stripex{count}"
     if shape.kind == "draid":
         return f"{times}draid{shape.parity}:{shape.data}d:{shape.width}c:{shape.spares}s"
-    return f"{times}{shape.kind}{shape.parity or ''}x{shape.width}"
+    width = f"{shape.made_width}to{shape.width}" if shape.made_width else shape.width
+    return f"{times}{shape.kind}{shape.parity or ''}x{width}"

@@ -16,7 +16,7 @@ from fonoteca.pools.dataset_properties import Compression
 from fonoteca.pools.disk_choice import DiskChoice
 from fonoteca.pools.histogram import GRAIN, SizeHistogram, counted_histogram, workload_histogram
 from fonoteca.pools.judging import Judgement, Wanted, judge
-from fonoteca.pools.layout import Layout, parse_layout
+from fonoteca.pools.layout import Layout, made_first, parse_layout
 from fonoteca.pools.making import store_plan
 from fonoteca.pools.plan_file import write_plan
 from fonoteca.reports import Axis, Mark, NamedBars, Note, Plot, draw, write_png
@@ -106,6 +106,10 @@ def write_pool_plan(
     layout = parse_layout(judgement.layout)
     if layout.special is not None and not wanted.special_disk_bytes:
         raise PoolPlanError("the size of the special vdev's disks is not known", "Give it with --special-disk 4TB.")
+    if any(shape.made_width for shape in layout.vdevs):
+        raise PoolPlanError(
+            "a RAIDZ is made first and expanded later", f"zpool attach adds a disk to it; plan what is made: {made_first(layout)}."
+        )
     plan = store_plan(
         layout, judgement.disk_bytes, name=name, ashift=wanted.ashift, fill_limit=wanted.fill_limit, compression=compression,
         special_disk_bytes=wanted.special_disk_bytes, whole_disks=wanted.whole_disks,
