@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fonoteca.ground.errors import NotFoundError, PoolOutputError, UsageError
 from fonoteca.pools.bays import find_bay, port_words, read_aliases
 from fonoteca.pools.disk_sources import DiskSources, find_controller, read_disks
-from fonoteca.pools.disk_uses import ActivePools, parse_lsblk, parse_zdb_label, uses_of
+from fonoteca.pools.disk_uses import ActivePools, parse_lsblk, parse_signatures, parse_zdb_label, uses_of
 from fonoteca.pools.disks import Disk, find_disk, order_by_id
 from fonoteca.pools.zfs import Zfs
 from machine_made import HBA, NVME, MadeMachine, lsblk_row, storage_server
@@ -141,6 +141,26 @@ def test_without_zfs_labels_count_as_not_imported(machine: MadeMachine) -> None:
     machine.program("zpool", "echo 'The ZFS modules cannot be auto-loaded.' >&2; exit 1")
     found = {disk.name: disk for disk in read_disks(DiskSources(root=machine.root), Zfs(), with_smart=False)}
     assert kinds(found["sde"]) == ["partitioned", "zfs-exported"]
+
+
+def test_lsblk_of_debian_13_with_real_labels_is_understood() -> None:
+    captured = (Path(__file__).parent / "output/lsblk-2.41-in-use.json").read_bytes()
+    active = ActivePools(frozenset({"busy"}), frozenset({"5005997740637382279"}))
+    told = {one["name"]: [(use.kind, use.device) for use in uses_of(one, active)] for one in parse_lsblk(captured)}
+    assert told == {
+        "sda": [("swap", "/dev/sda"), ("formatted", "/dev/sda")],
+        "sdb": [("partitioned", "/dev/sdb"), ("zfs-exported", "/dev/sdb1")],
+        "sdc": [("zfs-active", "/dev/sdc1")],
+        "sdd": [("partitioned", "/dev/sdd")],
+        "sde": [],
+        "vda": [("mounted", "/dev/vda"), ("formatted", "/dev/vda")],
+    }
+
+
+def test_signatures_that_udev_has_not_noticed_are_found_on_the_disk_itself() -> None:
+    told = b'{"signatures": [{"device":"sda","offset":"0x438","type":"ext4","uuid":"x","label":null}, {"type":"gpt"}, {"type":"PMBR"}]}'
+    assert [use.fact for use in parse_signatures(told, "/dev/sda")] == ["a signature of ext4"]
+    assert parse_signatures(b"", "/dev/sda") == parse_signatures(b"[3]", "/dev/sda") == parse_signatures(b"\xff", "/dev/sda") == ()
 
 
 def test_lsblk_of_debian_11_prints_numbers_as_text_and_one_mountpoint() -> None:

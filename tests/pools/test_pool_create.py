@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fonoteca.cli.pool_create import _wrapped
 from fonoteca.cli.run import run
-from fonoteca.ground.errors import DiskRefusedError, NoZfsError, PoolError, PoolPlanError
+from fonoteca.ground.errors import AccessError, DiskGoneError, DiskRefusedError, NoZfsError, PoolError, PoolPlanError
+from fonoteca.ground.programs import run_program
 from fonoteca.pools.disk_sources import DiskSources
 from fonoteca.pools.layout import parse_layout
-from fonoteca.pools.making import store_plan
+from fonoteca.pools.making import MakingStep, store_plan
 from fonoteca.pools.plan_file import PlannedVdev, PoolPlan, write_plan
 from fonoteca.pools.plan_words import write_plan_text
 from fonoteca.pools.zfs import Zfs
@@ -47,6 +49,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeMachine:
     good = {"smart_status": {"passed": True}}
     made.write_programs({f"/dev/{one['name']}": good for one in made.devices})
     made.program("zpool", NO_POOL)
+    made.program("wipefs", "true")
     return made
 
 
@@ -100,6 +103,12 @@ def test_what_is_allowed_is_cleared_and_what_is_active_never(server: MadeMachine
         maker(server, mirror_of(SDA, "/dev/disk/by-id/ata-WDC_WUH722222ALE6L4_D5"), *every).prepare()
 
 
+def test_a_disk_is_looked_at_itself_before_it_is_overwritten(server: MadeMachine) -> None:
+    server.program("wipefs", """[ "$3" = /dev/sdb ] && echo '{"signatures": [{"type": "xfs"}]}'""")
+    with pytest.raises(DiskRefusedError, match=r"/dev/sdb: a signature of xfs \[--allow formatted\]"):
+        maker(server, mirror_of(SDA, SDB)).prepare()
+
+
 def test_a_folder_with_something_in_it_is_not_hidden_by_a_mount(server: MadeMachine) -> None:
     (server.root / "music/old").mkdir(parents=True)
     with pytest.raises(DiskRefusedError, match=r"/music, where it will be mounted, is not empty"):
@@ -124,6 +133,25 @@ def test_a_pool_of_that_name_that_was_not_made_from_the_plan_is_left_alone(serve
 def test_a_plan_with_free_places_is_refused(server: MadeMachine) -> None:
     with pytest.raises(PoolPlanError, match="places without a disk"):
         maker(server, mirror_of(SDA, SDB).__class__(name="music", vdevs=(PlannedVdev("mirror", 2),)))
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "way_out"),
+    [
+        ("cannot create 'music': permission denied", AccessError, "as root"),
+        (f"cannot open '{SDB}': No such device or address", DiskGoneError, "pool disks"),
+        ("cannot create 'music': one or more devices is currently unavailable", DiskGoneError, "pool disks"),
+        (f"{SDB} is part of active pool 'tank'", PoolError, ""),
+    ],
+)
+def test_what_zpool_create_says_is_an_error_with_a_way_out(server: MadeMachine, said: str, error: type[PoolError], way_out: str) -> None:
+    one = maker(server, mirror_of(SDA, SDB))
+    prepared = one.prepare()
+    server.program("zpool", f'echo "{said}" >&2; exit 1')
+    with pytest.raises(error) as caught:
+        one.carry_out(prepared)
+    assert said in caught.value.message
+    assert way_out in caught.value.hint
 
 
 def test_disks_are_picked_by_any_name_or_all_that_are_free(server: MadeMachine) -> None:
@@ -189,6 +217,13 @@ def test_an_archive_works_with_its_databases_on_another_dataset(tmp_path: Path, 
     assert (archive / "ledger.sqlite3").is_symlink()
 
 
+def test_commands_that_are_shown_on_several_lines_are_one_command_in_a_shell() -> None:
+    step = MakingStep(("printf", r"%s\n", "two words", "it's", *(f"/dev/disk/by-id/ata-{number:030}" for number in range(9))))
+    pasted = _wrapped(step)
+    assert pasted.count("\n") > 2
+    assert run_program(["sh", "-c", pasted], timeout_s=10).decode().splitlines() == list(step.command[2:])
+
+
 # In the lab
 
 
@@ -245,28 +280,30 @@ def test_real_disks_are_told_with_all_their_names_and_refused_where_they_hold_so
     assert len(disks) == 22
     assert all(one["is_file"] is False and one["uses"] == [] and one["bytes"] == TB22 for one in disks), disks
     assert len({one["serial"] for one in disks}) == len({one["wwn"] for one in disks}) == 22
-    assert all(one["by_id"][0].startswith("/dev/disk/by-id/scsi-S") and one["serial"] in one["by_id"][0] for one in disks)
+    assert all(one["by_id"][0] == f"/dev/disk/by-id/wwn-{one['wwn']}" for one in disks)
+    assert {one["smart"]["facts"][0] for one in disks} == {"it has no SMART"}
     assert all(one["controller"] == "virtio_scsi" and one["bay_source"] == "port" for one in disks)
     system = next(one for one in listed if one["name"] == "vda")
     assert "mounted" in [use["kind"] for use in system["uses"]]
 
-    # bays by vdev_id.conf; disks with a mount, a label, a table
+    # bays by vdev_id.conf; disks with swap, a label, a pool, a table
     path = next(name for name in disks[0]["names"] if name.startswith("pci-"))
     guest.put("/etc/zfs/vdev_id.conf", f"alias shelf1-bay07 /dev/disk/by-path/{path}\n".encode())
     names = [one["by_id"][0] for one in disks]
-    guest.run(f"mke2fs -q -t ext4 -F {names[0]} 64M && mkdir -p /mnt/x && mount {names[0]} /mnt/x")
+    guest.run(f"mkswap {names[0]} 65536 && swapon {names[0]}")
     guest.run(f"zpool create old {names[1]} && zpool export old && zpool create busy {names[2]}")
     guest.run(["python3", "-c", _WRITE_TABLE, disks[3]["path"]])
     guest.run("udevadm trigger --settle --subsystem-match=block; udevadm settle")
     told = {one["by_id"][0]: one for one in json.loads(guest.fonoteca("pool", "disks", "--json", check=True).out)["disks"] if one["by_id"]}
     assert told[names[0]]["bay"] == "shelf1-bay07"
     kinds = [[use["kind"] for use in told[name]["uses"]] for name in names[:4]]
-    assert kinds == [["mounted", "formatted"], ["partitioned", "zfs-exported"], ["zfs-active"], ["partitioned"]]
+    assert kinds == [["swap", "formatted"], ["partitioned", "zfs-exported"], ["zfs-active"], ["partitioned"]]
 
     plan = store_plan(parse_layout("raidz1x3"), TB22)
-    for number, reason in ((0, "mounted at /mnt/x"), (1, "label of the pool old"), (2, "in the pool busy"), (3, "partition")):
+    for number, reason in ((0, "swap space in use"), (1, "label of the pool old"), (2, "in the pool busy"), (3, "partition")):
         refused = _create(guest, plan, [names[number], *names[10:12]])
         assert (refused.status, reason in refused.err, names[number] in refused.err) == (1, True, True), refused.err
+    assert "mounted at /" in _create(guest, plan, ["/dev/vda", *names[10:12]], "--allow", "names").err
     made = _create(guest, plan, [names[1], names[3], names[10]], "--allow", "labelled", "--allow", "partitioned")
     assert made.status == 0, made.out + made.err
     assert json.loads(made.out)["differences"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,8 @@ from fonoteca.ground.quantities import format_bytes, format_count
 if TYPE_CHECKING:
     from fonoteca.pools.making import MakingStep
     from fonoteca.workflows.pool.create import CreationPlan, CreationReport
+
+_WIDTH = 120
 
 
 @pool_app.command(name="create", sort_key=3)
@@ -82,11 +85,21 @@ def _shown(prepared: CreationPlan) -> str:
     lines = [table(rows, frozenset({2})), "", *(f"note: {on_one_line(note)}" for note in prepared.notes)]
     lines += ["what is lost:", *gone, ""] if gone else []
     lines += ["the pool is there, begun from this plan; what is missing:" if prepared.is_begun else "the commands:"]
-    lines += [f"  {on_one_line(step.line)}" for step in prepared.steps]
+    lines += [f"  {_wrapped(step)}" for step in prepared.steps]
     shown = prepared.reckoned_shown_bytes
     return "\n".join(
         [*lines, "", f"{plan.name} will show {shown:,} bytes ({format_bytes(shown)}, {shown / 2**40:.2f} TiB) used and available"]
     )
+
+
+def _wrapped(step: MakingStep) -> str:
+    """A command on lines that fit a terminal; pasted into a shell it is one."""
+    lines = [""]
+    for word in map(on_one_line, map(shlex.quote, step.command)):
+        if lines[-1] and len(lines[-1]) + len(word) > _WIDTH:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return " \\\n    ".join(lines)
 
 
 def _told(report: CreationReport) -> str:

@@ -11,10 +11,23 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import msgspec
+
 from fonoteca.ground.errors import FonotecaError, PoolError, ProgramError
 from fonoteca.ground.programs import has_program, run_program
 from fonoteca.pools.bays import EnclosureSlot, find_bay, read_aliases
-from fonoteca.pools.disk_uses import ActivePools, children_of, number_of, parse_lsblk, parse_zdb_label, text_of, truth_of, uses_of, zfs_use
+from fonoteca.pools.disk_uses import (
+    ActivePools,
+    children_of,
+    number_of,
+    parse_lsblk,
+    parse_signatures,
+    parse_zdb_label,
+    text_of,
+    truth_of,
+    uses_of,
+    zfs_use,
+)
 from fonoteca.pools.disks import Disk, DiskUse, SmartVerdict, order_by_id
 from fonoteca.pools.smart import read_smart
 from fonoteca.pools.zfs import Zfs
@@ -168,6 +181,17 @@ def ask_smart(sources: DiskSources, path: str) -> SmartVerdict:
         return read_smart(sources.run("smartctl", "--json", "--all", path, timeout_s=sources.smart_timeout_s, any_status=True))
     except ProgramError as error:
         return SmartVerdict("unknown", (error.message,))
+
+
+def look_closely(sources: DiskSources, disk: Disk) -> Disk:
+    """The disk with what is on it by its own bytes, where lsblk knows of nothing: udev may not have noticed yet."""
+    if disk.uses or disk.is_file:
+        return disk
+    try:
+        found = parse_signatures(sources.run("wipefs", "--no-act", "--json", disk.path, any_status=True), disk.path)
+    except ProgramError:
+        return disk
+    return msgspec.structs.replace(disk, uses=found)
 
 
 def disk_of_file(sources: DiskSources, path: str, active: ActivePools | None) -> Disk | None:

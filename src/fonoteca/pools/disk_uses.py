@@ -18,6 +18,7 @@ _HOLDERS = {
     "dm": "a device mapper volume",
 }
 _SIGNATURES = {"LVM2_member": "LVM", "linux_raid_member": "a Linux RAID", "crypto_LUKS": "LUKS", "swap": "swap space"}
+_TABLES = frozenset({"gpt", "PMBR", "dos", "mac", "sun", "sgi", "bsd"})
 # What zpool create leaves of itself: a data partition and a reserved one.
 _ZFS_PARTITIONS = frozenset({"6a898cc3-1dd2-11b2-99a6-080020736631", "6a945a3b-1dd2-11b2-99a6-080020736631"})
 
@@ -106,6 +107,17 @@ def _is_left_by_zpool(device: Mapping[str, Any]) -> bool:
     """Whether it has the two partitions that zpool makes and nothing is in them: a run that was stopped before the pool was there."""
     types = {text_of(part, "parttype").lower() for part in children_of(device)}
     return bool(types) and types <= _ZFS_PARTITIONS
+
+
+def parse_signatures(content: bytes, path: str) -> tuple[DiskUse, ...]:
+    """What `wipefs --no-act --json` finds on a device itself, but for partition tables: lsblk tells those as the kernel has them."""
+    try:
+        told = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    found = told.get("signatures") if isinstance(told, dict) else None
+    kinds = {text_of(one, "type") for one in found if isinstance(one, dict)} if isinstance(found, list) else set()
+    return tuple(DiskUse("formatted", path, _SIGNATURES.get(kind, f"a signature of {kind}")) for kind in sorted(kinds - _TABLES - {""}))
 
 
 def parse_zdb_label(output: str) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ import msgspec
 
 from fonoteca.ground.errors import NotFoundError
 from fonoteca.pools.disk_choice import DiskChoice, choose_disks
-from fonoteca.pools.disk_sources import DiskSources, active_pools, disk_of_file, read_disks
+from fonoteca.pools.disk_sources import DiskSources, active_pools, disk_of_file, look_closely, read_disks
 from fonoteca.pools.disks import Disk, find_disk
 from fonoteca.pools.plan_file import PoolPlan
 from fonoteca.pools.zfs import Zfs
@@ -39,6 +39,7 @@ def disks_by_name(names: Sequence[str], zfs: Zfs, sources: DiskSources, *, is_ne
     for name in names:
         try:
             disk: Disk | None = find_disk(known, name)
+            disk = look_closely(sources, disk) if disk and is_new else disk
         except NotFoundError:
             disk = disk_of_file(sources, name, active)
         if disk is not None:
