@@ -64,9 +64,8 @@ def _room(one: Judgement) -> list[str]:
     lines = [f"  {_fits(one, use)}" for use in one.records]
     if one.years_left is not None:
         lines.append(f"  the limit is reached in {one.years_left:.1f} years")
-    special = one.records[0].special_bytes
-    if special:
-        lines.append(f"  the special vdev takes {both_units(special)} on each of its disks; ZFS keeps a quarter of it free")
+    verb = "the special vdev takes" if "special:" in one.layout else "a special mirror for metadata would take"
+    lines.append(f"  {verb} {both_units(one.records[0].special_bytes)} on each of its disks, a quarter more to be kept free")
     return lines
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from fonoteca.ground.quantities import format_bytes
 from fonoteca.pools.capacity import Capacity, reckon
-from fonoteca.pools.filling import Filling, fill
+from fonoteca.pools.filling import Filling, fill, special_bytes
 from fonoteca.pools.histogram import SizeHistogram
 from fonoteca.pools.layout import Layout, format_layout
 from fonoteca.pools.prices import Prices
@@ -52,6 +52,7 @@ class RecordUse(msgspec.Struct, frozen=True):
     """With one recordsize: bytes of full records that fit, and what these files take, as a share of what zfs shows.
 
     `plain_fill` is bytes of files against `holds_bytes`; `fill` has tails and metadata in it; `padded_fill` is that without compression.
+    `special_bytes` is what each disk of a special mirror takes, or would take.
     """
 
     record_bytes: int
@@ -127,8 +128,8 @@ def _use(capacity: Capacity, wanted: Wanted, record: int) -> RecordUse:
     padded = _fill(capacity, wanted, record, False)
     holds, shown = capacity.holds(record), max(1, capacity.shown_bytes)
     return RecordUse(
-        record, holds, wanted.files.bytes / max(1, holds), taken.shown_bytes / shown, padded.shown_bytes / shown,
-        taken.data_bytes, taken.metadata_bytes, taken.special_bytes,
+        record, holds, wanted.files.bytes / max(1, holds), taken.shown_bytes / shown, padded.shown_bytes / shown, taken.data_bytes,
+        taken.metadata_bytes, special_bytes(wanted.files, record, wanted.ashift, wanted.small_blocks),
     )  # fmt: skip
 
 
