@@ -13,6 +13,7 @@ from fonoteca.ground.errors import PoolOutputError
 Trouble = Literal["read", "write", "checksum", "slow", "lost"]
 
 _HEAD = re.compile(r"[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{4} [0-9:]{8}\.[0-9]{9}[\t ]+(\S+)")
+_BEFORE = re.compile(r"dropped [0-9]+ events|TIME +CLASS")
 _FIELD = re.compile(r" {8}([A-Za-z0-9_]+) = (.*)")
 _WORD = re.compile(r'"(.*?)" \(0x[0-9a-f]+\)')
 _NUMBER = re.compile(r"0x[0-9a-f]{1,16}")
@@ -109,7 +110,7 @@ def _split(text: str) -> Iterator[dict[str, str]]:
                 yield fields
             fields = {"class": head[1]}
         elif fields is None:
-            if line.strip():
+            if line.strip() and not _BEFORE.fullmatch(line):
                 raise PoolOutputError(
                     f"zpool events printed what cannot be understood: {line[:200]!r}", "Report it with the output of: zfs version"
                 )

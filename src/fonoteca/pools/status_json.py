@@ -26,6 +26,7 @@ _AUX = {
     "EXTERNAL_PERSIST": "external device fault", "SPLIT_POOL": "split into new pool", "ASHIFT_TOO_BIG": "unsupported minimum blocksize",
     "ACTIVE": "currently in use", "CHILDREN_OFFLINE": "all children offline",
 }  # fmt: skip
+_OTHER_STATES: dict[str, VdevState] = {"HEALTHY": "ONLINE", "AVAILABLE": "AVAIL", "CLOSED": "OFFLINE", "UNKNOWN": "UNAVAIL"}
 _RUNNING = {"RESILVER": "resilvering", "SCRUB": "repairing"}
 _KINDS: dict[str, VdevKind] = {"dspare": "disk", "l2cache": "disk"}
 _FUNCTIONS: dict[str, ScanFunction] = {"SCRUB": "scrub", "RESILVER": "resilver", "REBUILD": "rebuild", "ERRORSCRUB": "errorscrub"}
@@ -83,7 +84,7 @@ def _vdev(name: str, told: dict[str, Any], role: VdevRole, depth: int, running: 
         raise _odd("vdevs within vdevs without end")
     below = _struct(told.get("vdevs") or {}, f"what is below {name}")
     kind, parity = _kind_of(told.get("vdev_type"), name, bool(below))
-    state = _state_of(told.get("state"))
+    state = _state_of(told.get("state"), told.get("aux"))
     former, path = _text(told, "was"), _text(told, "path")
     return Vdev(
         name=_text(told, "name") or name, kind=kind, state=state, role=_role_of(told.get("class"), role), parity=parity,
@@ -211,12 +212,15 @@ def _progress(told: dict[str, Any], key: str, done: str, whole: str, what: str) 
     return f"{of}: {state}" if state and state != "none" else None
 
 
-def _state_of(word: Any) -> VdevState:
+def _state_of(word: Any, aux: Any = None) -> VdevState:
+    """As zpool_state_to_name of libzfs has it for the text."""
     if word in get_args(VdevState):
         return cast(VdevState, word)
-    if word in ("HEALTHY", "AVAILABLE"):
-        return "ONLINE" if word == "HEALTHY" else "AVAIL"
-    raise _odd(f"a state is {word!r}")
+    if word == "CANT_OPEN":
+        return "FAULTED" if aux in ("CORRUPT_DATA", "BAD_LOG") else "UNAVAIL"
+    if isinstance(word, str) and word in _OTHER_STATES:
+        return _OTHER_STATES[word]
+    raise _odd(f"a state is {str(word)[:80]!r}")
 
 
 def _struct(value: Any, what: str) -> dict[str, Any]:
