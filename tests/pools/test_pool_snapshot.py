@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from fonoteca.cli.run import run
-from fonoteca.ground.errors import NotFoundError, ProgramError, SettingsError, UsageError
+from fonoteca.ground.errors import AccessError, NotFoundError, ProgramError, SettingsError, UsageError
 from fonoteca.ground.pool_settings import PoolSettings, ReplicaSettings, SnapshotSettings
 from fonoteca.pools.holds import hold_tag, pin_base
-from fonoteca.pools.sanoid import PRUNE_DROP_IN, SANOID_CONF
+from fonoteca.pools.sanoid import PRUNE_DROP_IN, SANOID_CONF, write_prune_drop_in
 from fonoteca.pools.snapshots import read_bookmarks, read_snapshots
 from fonoteca.pools.zfs import Zfs, translate_zfs_error
 from fonoteca.workflows.pool.configuration import configure
@@ -132,6 +132,9 @@ def test_sanoid_takes_and_prunes_by_our_policy_and_what_is_held_stays(guest: Gue
 
     # by sanoid's own timer, long after: the same configuration where it looks for it, holds set just before
     guest.put(f"/{SANOID_CONF}", sanoid_conf_of(zfs, Store("tank/store", SETTINGS)).encode())
+    command = ["/usr/local/bin/fonoteca", "pool", "prune", "--holds-only", "--archive", '/a b/100%/"$x']
+    guest.put(f"/{PRUNE_DROP_IN}", write_prune_drop_in(command).encode())
+    assert guest.run("systemd-analyze verify --man=no sanoid-prune.service")[:3] == (0, "", "")
     guest.set_clock(JUST_AFTER_MIDNIGHT + 100 * DAY)
     guest.fonoteca("pool", "prune", "--holds-only", "--archive", ARCHIVE, check=True)
     ran = guest.run("TZ=UTC sanoid --take-snapshots --verbose && TZ=UTC sanoid --prune-snapshots --verbose", check=False)
@@ -244,6 +247,15 @@ def test_without_sanoid_the_package_is_named(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "zfs").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ProgramError, match="apt-get install sanoid"):
+        run_sanoid(Zfs(), "")
+
+
+def test_sanoid_that_may_not_write_is_an_error_of_access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("zfs", "sanoid"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'mkdir /var/run/sanoid: Permission denied at sanoid line 56.' >&2\nexit 13\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(AccessError, match="Run it as root"):
         run_sanoid(Zfs(), "")
 
 

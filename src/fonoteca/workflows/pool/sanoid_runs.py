@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from fonoteca.ground.errors import NoZfsError, ProgramError
+from fonoteca.ground.errors import AccessError, NoZfsError, ProgramError
 from fonoteca.ground.programs import has_program, run_program
 from fonoteca.pools.sanoid import SANOID_CONF
 from fonoteca.pools.zfs import Zfs
@@ -23,7 +23,12 @@ def run_sanoid(zfs: Zfs, configuration: str, *arguments: str) -> str:
     with tempfile.TemporaryDirectory(prefix="fonoteca-sanoid-") as folder:
         Path(folder, "sanoid.conf").write_text(configuration, "utf-8")
         command = ["env", "TZ=UTC", "sanoid", f"--configdir={folder}", f"--cache-dir={folder}/cache", "--verbose", *arguments]
-        return run_program([*zfs.prefix, *command], timeout_s=TIME_LIMIT_S).decode("utf-8", "surrogateescape")
+        try:
+            return run_program([*zfs.prefix, *command], timeout_s=TIME_LIMIT_S).decode("utf-8", "surrogateescape")
+        except ProgramError as error:
+            if "Permission denied" in error.stderr:
+                raise AccessError(f"sanoid may not do that as this user: {error.stderr.splitlines()[-1]}", "Run it as root.") from error
+            raise
 
 
 def refresh_sanoid_cache(zfs: Zfs, configuration: str) -> None:
