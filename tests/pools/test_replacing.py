@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from statuses_made import ID, RESILVER, disk, gone, pool, ten
 
 from fonoteca.ground.errors import DiskRefusedError, NotFoundError, PoolError, PoolSuspendedError, UsageError
 from fonoteca.pools.disks import Disk
@@ -15,38 +17,7 @@ from fonoteca.pools.health import PoolHealth, Vdev
 from fonoteca.pools.redundancy import find_place, is_complete, may_still_die, places_of, without_partition
 from fonoteca.pools.replace_steps import Step, Surroundings, introduce, plan_steps, serial_of_link
 from fonoteca.pools.replacing import check_successor, compare, find_pulled_by_mistake, judge, spares_to_send_back
-from fonoteca.pools.status_text import parse_status_text
-
-ID = "/dev/disk/by-id/ata-ST22000NM001E-3HM103_"
-RESILVER = """resilver in progress since Mon Nov 23 01:00:00 2026
-	3.20T scanned at 1.10G/s, 2.10T issued at 740M/s, 9.80T total
-	210G resilvered, 21.43% done, 03:01:12 to go"""
-
-
-def disk(number: int, state: str = "ONLINE", note: str = "", counts: str = "0     0     0", depth: int = 2) -> str:
-    return f"\t{'  ' * depth}{ID}ZX20{number:04}-part1  {state}  {counts}  {note}".rstrip()
-
-
-def gone(number: int, guid: int, state: str = "UNAVAIL", depth: int = 2) -> str:
-    return f"\t{'  ' * depth}{guid}  {state}  0     0     0  was {ID}ZX20{number:04}-part1"
-
-
-def pool(*rows: str, state: str = "DEGRADED", scan: str = "none requested", spares: tuple[str, ...] = (), see: str = "") -> PoolHealth:
-    lines = ["  pool: tank", f" state: {state}"]
-    lines += [f"   see: https://openzfs.github.io/openzfs-docs/msg/{see}"] if see else []
-    lines += [f"  scan: {scan}", "config:", "", "\tNAME  STATE  READ WRITE CKSUM", f"\ttank  {state}  0     0     0", *rows]
-    lines += ["\tspares", *spares] if spares else []
-    return parse_status_text("\n".join([*lines, "", "errors: No known data errors", ""]))[0]
-
-
-def raidz3(*rows: str, state: str = "DEGRADED") -> list[str]:
-    return [f"\t  raidz3-0  {state}  0     0     0", *rows]
-
-
-def ten(**changed: str) -> list[str]:
-    """Ten disks, some of them (d4=…) in another form."""
-    return raidz3(*(changed.get(f"d{number}", disk(number)) for number in range(1, 11)))
-
+from fonoteca.pools.status_json import parse_status_json
 
 # ---- which disk
 
@@ -162,6 +133,33 @@ def test_no_disk_that_is_called_safe_takes_data_with_it(parity: int, more: int, 
         assert judged.may_be_pulled == (readable >= len(leaves) - parity)
         assert (judged.verdict == "keep") == (not judged.may_be_pulled)
         assert plan_steps(one, judged, None, Surroundings())
+
+
+OUTPUT = Path(__file__).parent / "output"
+
+
+def captured(name: str) -> PoolHealth:
+    return parse_status_json((OUTPUT / f"2.3-{name}.json").read_bytes())[0]
+
+
+def test_states_of_real_pools_are_judged() -> None:
+    replacing = captured("replacing")
+    judged = judge(replacing, find_place([replacing], ["/v/d01"]))
+    assert (judged.verdict, judged.spare_now) == ("watch", 1)
+    assert judge(replacing, find_place([replacing], ["/v/d02"])).spare_without == 0
+
+    spare = captured("spare-in-use")
+    judged = judge(spare, find_place([spare], ["d02"]))
+    assert (judged.verdict, judged.spare_now, judged.holds_data) == ("safe", 2, False)
+    assert "The spare /v/d12 stands in for it and holds its data." in judged.facts
+    assert find_place([spare], ["/v/d12"]).group.name == "raidz2-0"
+    assert spares_to_send_back(spare) == [] and spares_to_send_back(captured("healthy")) == []
+
+    two = captured("offline-two")
+    gone = [place for place in places_of(two) if place.leaf.state == "OFFLINE"]
+    assert {judge(two, place).verdict for place in gone} == {"safe"}
+    others = [place for place in places_of(two) if place.group == gone[0].group and place.leaf.state == "ONLINE"]
+    assert {judge(two, place).verdict for place in others} == {"keep"}
 
 
 # ---- mishaps

@@ -130,7 +130,8 @@ def refuse_suspended(health: PoolHealth) -> None:
 def find_pulled_by_mistake(health: PoolHealth, place: Place, is_present: Callable[[Vdev], bool]) -> Vdev | None:
     """A disk that was pulled instead of the one in `place`, which is still in the machine: put back first, it is good.
 
-    A disk that vanished counts where it had no errors; `is_present` tells whether a disk of the pool is in the machine.
+    A disk that was taken out while the pool ran counts where it had no errors and nothing took its place; `is_present` tells whether a
+    disk of the pool is in the machine.
     """
     if not is_present(place.leaf):
         return None
@@ -138,7 +139,7 @@ def find_pulled_by_mistake(health: PoolHealth, place: Place, is_present: Callabl
         leaf = other.leaf
         is_good = not (leaf.read_errors or leaf.write_errors or leaf.checksum_errors)
         is_alone = other.successor is None and other.stand_in is None
-        vanished = leaf != place.leaf and leaf.state in ("REMOVED", "UNAVAIL") and is_good and is_alone
+        vanished = leaf != place.leaf and leaf.state == "REMOVED" and is_good and is_alone
         if vanished and other.group.name == place.group.name and not is_present(leaf):
             return leaf
     return None

@@ -21,6 +21,7 @@ from fonoteca.pools.status import read_health
 from fonoteca.pools.zfs import Zfs
 
 EVERY_S = 5.0
+PULLED = "pulled"  # the word of --allow for another disk of the vdev that was taken out while the pool ran
 _SEEN_WITHIN_S = 30.0
 
 Outcome = Literal["planned", "taken-offline", "begun", "healthy", "not-healthy"]
@@ -59,7 +60,7 @@ class ReplaceReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_replacement(
     zfs: Zfs, pools: Sequence[PoolHealth], disks: Sequence[Disk], text: str, new: str | None, *, refuse: Refuse,
-    has_lights: bool, with_force: bool = False,
+    has_lights: bool, with_force: bool = False, ignores_pulled: bool = False,
 ) -> Replacement:  # fmt: skip
     """What replacing the disk `text` (any of its names) takes. Changes nothing; what must not be done is an error with its way out.
 
@@ -70,7 +71,8 @@ def plan_replacement(
     health = next(one for one in pools if one.name == place.pool)
     disk = disk or _known(disks, without_partition(place.leaf.path or place.leaf.former_path or place.leaf.name))
     judgement = judge(health, place)
-    _refuse_wrong_pull(health, place, disks)
+    if not ignores_pulled:
+        _refuse_wrong_pull(health, place, disks)
     path = _check_new(place, health, disks, new, disk, refuse) if new is not None else None
     is_spare = any(leaf.state == "AVAIL" and path == (leaf.path or leaf.name) for leaf in health.leaves())
     takes_by_itself = read_pool_properties(zfs, place.pool, ["autoreplace"]).get("autoreplace") == "on"
@@ -112,7 +114,7 @@ def _refuse_wrong_pull(health: PoolHealth, place: Place, disks: Sequence[Disk]) 
         raise PoolError(
             f"{name} was pulled, and not {place.leaf.name}, which is still in the machine",
             f"Put {name} back first, it is good: then zpool online {place.pool} {wrong.guid or wrong.name}, wait for its resilver "
-            f"(zpool wait -t resilver {place.pool}), and begin again.",
+            f"(zpool wait -t resilver {place.pool}), and begin again. Was it taken out on purpose: --allow {PULLED}.",
         )
 
 

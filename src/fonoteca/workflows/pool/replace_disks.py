@@ -13,14 +13,14 @@ from fonoteca.pools.disks import Disk, DiskUse, SmartVerdict
 from fonoteca.pools.health import PoolHealth
 from fonoteca.pools.status import read_health
 from fonoteca.pools.zfs import Zfs
-from fonoteca.workflows.pool.replace import Replacement, plan_replacement
+from fonoteca.workflows.pool.replace import PULLED, Replacement, plan_replacement
 
 
 def plan_with_disks_here(zfs: Zfs, text: str, new: str | None, *, allow: Sequence[str] = ()) -> Replacement:
     """As plan_replacement, with the disks of this machine and the files that its pools are made of; `allow` as in disk_checks.ALLOWED."""
     for word in allow:
-        if word not in ALLOWED:
-            raise UsageError(f"--allow {word} means nothing", f"It takes: {', '.join(ALLOWED)}.")
+        if word not in (*ALLOWED, PULLED):
+            raise UsageError(f"--allow {word} means nothing", f"It takes: {', '.join((*ALLOWED, PULLED))}.")
     pools, sources = read_health(zfs), DiskSources(prefix=zfs.prefix)
     disks = [*_whole_disks(sources, zfs), *_files(sources, zfs, pools, text, new)]
 
@@ -28,7 +28,11 @@ def plan_with_disks_here(zfs: Zfs, text: str, new: str | None, *, allow: Sequenc
         files = ("files",) if any(one.is_file for one in brothers) else ()
         refuse_disk(disk, brothers, allow=(*allow, *files))
 
-    return plan_replacement(zfs, pools, disks, text, new, refuse=refuse, has_lights=has_program("ledctl"), with_force=bool(allow))
+    overridden = set(allow) - {PULLED}
+    return plan_replacement(
+        zfs, pools, disks, text, new, refuse=refuse, has_lights=has_program("ledctl"), with_force=bool(overridden),
+        ignores_pulled=PULLED in allow,
+    )  # fmt: skip
 
 
 def _whole_disks(sources: DiskSources, zfs: Zfs) -> list[Disk]:

@@ -1,0 +1,152 @@
+"""A replacement from its plan to the healthy pool, with a zpool that plays statuses: what is noticed on the way, and what is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from statuses_made import ID, RESILVER, disk, gone, play_statuses, status_text, ten
+
+from fonoteca.ground.errors import DiskRefusedError, NotFoundError, PoolError, StoppedError
+from fonoteca.pools.disk_checks import refuse_disk
+from fonoteca.pools.disks import Disk, DiskUse, SmartVerdict
+from fonoteca.pools.health import Scan
+from fonoteca.pools.resilver_progress import TimeLeft
+from fonoteca.pools.status import read_health
+from fonoteca.pools.zfs import Zfs
+from fonoteca.workflows.pool.replace import Replacement, carry_out, plan_replacement
+
+NEW = f"{ID}ZX200030"
+REPLACING = "\t    replacing-3  DEGRADED  0     0     0\n" + gone(4, 77, depth=3) + "\n"
+
+
+def here(number: int, *, size: int = 22 * 10**12, is_used: bool = True) -> Disk:
+    link = f"{ID}ZX20{number:04}"
+    uses = (DiskUse("zfs-active", link, "a disk of the pool tank", "tank"),) if is_used else ()
+    return Disk(name=f"sd{number}", path=f"/dev/sd{number}", by_id=(link,), bytes=size, serial=f"ZX20{number:04}", bay=str(number),
+                uses=uses, smart=SmartVerdict("good"))  # fmt: skip
+
+
+INVENTORY = [*(here(number) for number in range(1, 11) if number != 4), here(30, is_used=False)]
+
+
+def dead(**changed: str) -> str:
+    return status_text(*ten(**{"d4": gone(4, 77), **changed}))
+
+
+def filling(new: str = disk(30, note="(resilvering)", depth=3), **changed: str) -> str:
+    rows = "\n".join(ten(**{"d4": REPLACING + new, **changed})).split("\n")
+    return status_text(*rows, scan=RESILVER)
+
+
+def healthy(state: str = "ONLINE") -> str:
+    rows = [row.replace("DEGRADED", state) for row in ten(d4=disk(30))]
+    return status_text(*rows, state=state, scan="resilvered 1.98T in 1 days 02:00:00 with 0 errors on Tue Nov 24 03:00:00 2026")
+
+
+def plan(zfs: Zfs, new: str | None = NEW, text: str = "77", disks: Sequence[Disk] = INVENTORY, ignores_pulled: bool = False) -> Replacement:
+    return plan_replacement(zfs, read_health(zfs), disks, text, new, refuse=refuse_disk, has_lights=False, ignores_pulled=ignores_pulled)
+
+
+def quiet(scan: Scan, left: TimeLeft) -> None:
+    pass
+
+
+def test_it_is_replaced_watched_and_proved_healthy(tmp_path: Path) -> None:
+    zfs = Zfs(play_statuses(tmp_path / "fake", dead(), dead(), filling(), filling(), healthy()))
+    planned = plan(zfs)
+    assert planned.commands == (("zpool", "replace", "tank", "77", NEW),)
+    lines: list[str] = []
+    report = carry_out(zfs, planned, lambda scan, left: lines.append(left.words), waits=True, every_s=0.01)
+    assert report.outcome == "healthy" and lines == ["time left unknown yet"] * 2
+    assert (tmp_path / "fake" / "commands").read_text() == f"replace tank 77 {NEW}\n"
+    assert [step.line for step in report.next_steps] == ["fonoteca pool scrub tank"]
+
+
+def test_ctrl_c_leaves_the_resilver_running_and_says_how_to_watch_on(tmp_path: Path) -> None:
+    zfs = Zfs(play_statuses(tmp_path / "fake", dead(), dead(), filling()))
+
+    def stop(scan: Scan, left: TimeLeft) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(StoppedError, match="the resilver goes on") as caught:
+        carry_out(zfs, plan(zfs), stop, waits=True)
+    assert f"fonoteca pool replace {NEW}" in caught.value.hint
+    again = plan(Zfs(play_statuses(tmp_path / "again", filling())), new=None, text=NEW)
+    assert again.pool == "tank"
+
+
+def test_run_again_it_watches_what_runs_already(tmp_path: Path) -> None:
+    zfs = Zfs(play_statuses(tmp_path / "fake", filling(), filling(), filling(), healthy()))
+    planned = plan(zfs, new=None)
+    assert planned.judgement.verdict == "watch" and planned.commands == ()
+    assert carry_out(zfs, planned, quiet, waits=True, every_s=0.01).outcome == "healthy"
+    assert (tmp_path / "fake" / "commands").read_text() == ""
+
+
+def test_a_second_death_is_told_and_the_end_is_not_called_healthy(tmp_path: Path) -> None:
+    rows = ten(d4=disk(30), d6=disk(6, "FAULTED"))
+    after = status_text(*rows, scan="resilvered 1.98T in 1 days 02:00:00 with 0 errors on Tue Nov 24 03:00:00 2026")
+    zfs = Zfs(play_statuses(tmp_path / "fake", dead(), dead(), filling(), filling(d6=disk(6, "FAULTED")), after))
+    report = carry_out(zfs, plan(zfs), quiet, waits=True, every_s=0.01)
+    assert report.outcome == "not-healthy"
+    assert any("ZX200006" in fact and "died too" in fact for fact in report.facts)
+    assert report.next_steps[0].line == "fonoteca pool status"
+
+
+def test_a_new_disk_that_vanishes_ends_the_watching_with_the_way_out(tmp_path: Path) -> None:
+    zfs = Zfs(play_statuses(tmp_path / "fake", dead(), dead(), filling(), filling(disk(30, "REMOVED", depth=3))))
+    with pytest.raises(PoolError, match="vanished while it was filled"):
+        carry_out(zfs, plan(zfs), quiet, waits=True, every_s=0.01)
+
+
+def test_without_a_new_disk_it_is_taken_offline_so_that_it_can_be_pulled(tmp_path: Path) -> None:
+    sick = status_text(*ten(d4=disk(4, "DEGRADED", "too many errors", "0     0    99")))
+    zfs = Zfs(play_statuses(tmp_path / "fake", sick))
+    report = carry_out(zfs, plan(zfs, new=None, text="ZX200004", disks=[*INVENTORY, here(4)]), quiet, waits=True)
+    assert report.outcome == "taken-offline"
+    assert (tmp_path / "fake" / "commands").read_text() == f"offline tank {ID}ZX200004-part1\n"
+
+
+def test_no_command_is_run_for_a_disk_that_must_stay(tmp_path: Path) -> None:
+    zfs = Zfs(play_statuses(tmp_path / "fake", dead(d5=gone(5, 78), d6=gone(6, 79))))
+    assert plan(zfs, new=None, text="ZX200007").commands == ()
+
+
+@pytest.mark.parametrize(
+    ("new", "disks", "words"),
+    [
+        ("nowhere", INVENTORY, "there is no disk 'nowhere'"),
+        (NEW, [*INVENTORY[:-1], here(30, size=20 * 10**12, is_used=False)], "2,000,000,000,000 more"),
+        (f"{ID}ZX200007", INVENTORY, "a disk of the pool tank"),
+    ],
+)
+def test_a_disk_that_does_not_do_is_refused_before_anything_is_run(tmp_path: Path, new: str, disks: list[Disk], words: str) -> None:
+    zfs = Zfs(play_statuses(tmp_path / "fake", dead()))
+    with pytest.raises((DiskRefusedError, NotFoundError), match=words):
+        plan(zfs, new=new, disks=disks)
+    assert (tmp_path / "fake" / "commands").read_text() == ""
+
+
+def test_the_old_disk_is_not_its_own_successor(tmp_path: Path) -> None:
+    sick = status_text(*ten(d4=disk(4, "FAULTED", "too many errors", "9     9     0")))
+    zfs = Zfs(play_statuses(tmp_path / "fake", sick))
+    with pytest.raises(DiskRefusedError, match="is the disk that is to be replaced"):
+        plan(zfs, new="ZX200004", text="ZX200004", disks=[*INVENTORY, here(4)])
+
+
+def test_a_good_disk_that_was_pulled_goes_back_first_unless_it_is_said_to_be_meant(tmp_path: Path) -> None:
+    wrong = status_text(*ten(d4=disk(4, "FAULTED", "too many errors", "9     9     0"), d6=gone(6, 79, "REMOVED")))
+    zfs = Zfs(play_statuses(tmp_path / "fake", wrong))
+    disks = [one for one in [*INVENTORY, here(4)] if one.serial != "ZX200006"]
+    with pytest.raises(PoolError, match=r"ZX200006.* was pulled, and not") as caught:
+        plan(zfs, text="ZX200004", disks=disks)
+    assert "zpool online tank" in caught.value.hint and "--allow pulled" in caught.value.hint
+    assert plan(zfs, text="ZX200004", disks=disks, ignores_pulled=True).commands
+
+
+def test_two_successors_of_one_disk_are_one_too_many(tmp_path: Path) -> None:
+    zfs = Zfs(play_statuses(tmp_path / "fake", filling(disk(31, note="(resilvering)", depth=3))))
+    with pytest.raises(DiskRefusedError, match=r"is being replaced by .*ZX200031.* already"):
+        plan(zfs)
