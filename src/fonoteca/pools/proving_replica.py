@@ -129,8 +129,10 @@ def _unproved(wanted: ReplicaSettings, state: ReplicaState, now: int) -> str:
     if now - state.proved_at > allowed:
         return f"it was last read and compared {format_duration(now - state.proved_at)} ago"
     scrubbed = state.proof.scrubbed_at
-    if scrubbed is None or now - scrubbed > allowed:
-        return "its pool was never scrubbed" if not scrubbed else f"its pool was last scrubbed {format_duration(now - scrubbed)} ago"
+    if scrubbed is None and now - state.first_at > allowed:
+        return "its pool was never scrubbed"
+    if scrubbed is not None and now - scrubbed > allowed:
+        return f"its pool was last scrubbed {format_duration(now - scrubbed)} ago"
     if state.proof.pool_errors:
         return f"its pool has {state.proof.pool_errors:,} errors that it could not repair"
     return ""
