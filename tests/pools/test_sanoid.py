@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from configparser import ConfigParser
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 from fonoteca.ground.pool_settings import PoolSettings, ReplicaSettings, SnapshotSettings
 from fonoteca.pools.policy import KINDS, Policy, policy_for, resolve_policies
 from fonoteca.pools.sanoid import parse_pruned, parse_taken, write_prune_drop_in, write_sanoid_conf
+from fonoteca.pools.transport import Place
+from fonoteca.workflows.pool.replica_setup import setup_steps
+from fonoteca.workflows.pool.replicas import Replica
 
 DATASETS = [
     "tank", "tank/fono teca", "tank/fono teca/a", "tank/fono teca/a/b", "tank/fonoteca", "tank/fonoteca/archive",
@@ -116,3 +120,11 @@ def test_what_sanoid_says_is_read_with_spaces_in_names() -> None:
 def test_words_that_systemd_would_read_otherwise_are_quoted() -> None:
     text = write_prune_drop_in(["/usr/bin/fonoteca", "--archive", '/a b/100%/"$x"'])
     assert 'ExecStartPre="/usr/bin/fonoteca" "--archive" "/a b/100%%/\\"$$x\\""' in text
+
+
+def test_machine_of_a_replica_is_told_what_to_prune() -> None:
+    settings = ReplicaSettings(name="attic", target="ssh://u@attic/tank/f", daily=7)
+    replica = Replica(settings, Place("tank/store"), Place("tank/f", host="attic", user="u"), Path("/a"))
+    lines = next(step.lines for step in setup_steps(replica) if "sanoid.conf" in step.purpose)
+    config = read_as_sanoid("\n".join(lines), ["tank/f", "tank/f/archive"])
+    assert (config["tank/f/archive"]["autosnap"], config["tank/f/archive"]["daily"]) == ("no", "7")

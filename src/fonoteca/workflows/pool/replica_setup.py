@@ -6,6 +6,8 @@ import shlex
 
 import msgspec
 
+from fonoteca.pools.policy import replica_policy
+from fonoteca.pools.sanoid import SANOID_CONF, write_sanoid_conf
 from fonoteca.pools.transport import Place
 from fonoteca.workflows.pool.replicas import Replica
 
@@ -29,6 +31,8 @@ def setup_steps(replica: Replica) -> list[SetupStep]:
         steps.append(_allow_receive(target))
     if source.host:
         steps += [_make_key(_host(target), source), _forced(source, "send", replica.settings.name, "fetches"), _allow_send(source)]
+    if target.host or source.host:
+        steps.append(_prune(replica))
     return steps
 
 
@@ -43,6 +47,13 @@ def _parent(target: Place) -> SetupStep:
         f"zfs set readonly=on {shlex.quote(parent or target.dataset)}",
     )  # fmt: skip
     return SetupStep(_host(target), f"a place for {target.dataset}, which replication makes itself", lines)
+
+
+def _prune(replica: Replica) -> SetupStep:
+    """On one machine with the source, `pool configure` sees to it."""
+    text = write_sanoid_conf([replica_policy(replica.settings, replica.target.dataset)], [])
+    purpose = f"in /{SANOID_CONF}, where apt-get install sanoid was done: how many of the received snapshots stay; none are taken there"
+    return SetupStep(_host(replica.target), purpose, tuple(line for line in text.splitlines() if line))
 
 
 def _make_key(machine: str, other: Place) -> SetupStep:
