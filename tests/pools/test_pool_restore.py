@@ -16,7 +16,7 @@ ARCHIVE = "/tank/fonoteca/archive"
 
 
 def restore(guest: Guest, *arguments: str, status: int = 0) -> dict[str, Any]:
-    ran = guest.fonoteca("pool", "restore", *arguments, "--json", cwd="/tank")
+    ran = guest.fonoteca("pool", "restore", *arguments, "--json")
     assert ran.status == status, (ran.out, ran.err)
     told: dict[str, Any] = json.loads(ran.out or ran.err)
     return told

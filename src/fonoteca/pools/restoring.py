@@ -116,6 +116,6 @@ def swap_steps(dataset: str, new: str, datasets: Sequence[str], mountpoint: str 
     if mountpoint is not None:
         steps.append(Step("And its place.", ("zfs", "set", f"mountpoint={mountpoint}", dataset)))
     steps += [Step("Let it be mounted.", ("zfs", "set", "canmount=on", dataset + name.removeprefix(new))) for name in datasets]
-    steps += [Step("Mount it.", ("zfs", "mount", dataset + name.removeprefix(new))) for name in datasets]
+    steps.append(Step("Mount what is not mounted yet.", ("zfs", "mount", "-a")))
     steps.append(Step("Prove it.", ("fonoteca", "verify")))
     return (*steps, Step(f"{old} holds what was there before; nothing here destroys it."))

@@ -58,7 +58,7 @@ def restore_files(
     """
     names = list(names_of(archive, wanted))
     bench = Workbench(archive.staging / "restore")
-    book = ArchiveHealBook(archive, dry_run=dry_run)
+    book = ArchiveHealBook(archive, dry_run=dry_run or into is not None)
     progress.start("restoring", len(names), "files")
     if not dry_run and into is None:
         bench.open()
