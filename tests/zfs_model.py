@@ -10,6 +10,7 @@ import msgspec
 
 from fonoteca.pools.replication import DatasetState, Forget, Step
 from fonoteca.pools.snapshots import Bookmark, Snapshot
+from fonoteca.pools.streams import HEAD_BYTES
 
 
 class ModelRefusesError(Exception):
@@ -121,3 +122,9 @@ def _pair(name: str, kind: int, value: bytes) -> bytes:
 def as_seen_from_afar(state: DatasetState) -> DatasetState:
     """The state after a journey as JSON."""
     return msgspec.json.decode(msgspec.json.encode(state), type=DatasetState)
+
+
+def make_head(to_guid: int, from_guid: int = 0, *, kind: int = 1, order: str = "<", name: str = "tank/f@1", features: int = 4) -> bytes:
+    """The first record of a stream, by include/sys/zfs_ioctl.h."""
+    begin = struct.pack(f"{order}IIQQQIIQQ", 0, 0, 0x2F5BACBAC, features << 2 | kind, 1_700_000_000, 2, 12, to_guid, from_guid)
+    return (begin + name.encode()).ljust(HEAD_BYTES, b"\0")

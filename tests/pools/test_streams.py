@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import zlib
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from fonoteca.ground.errors import PoolOutputError, StreamError
 from fonoteca.pools.replication import Step
 from fonoteca.pools.resume_token import ResumeToken, read_token
 from fonoteca.pools.streams import (
-    HEAD_BYTES,
     check_head,
     parse_estimate,
     parse_stream_dump,
@@ -22,16 +20,10 @@ from fonoteca.pools.streams import (
     receive_arguments,
     send_arguments,
 )
-from zfs_model import make_token
+from zfs_model import make_head, make_token
 
 OUTPUT = Path(__file__).parent / "output"
 GUIDS = st.integers(0, 2**64 - 1)
-
-
-def make_head(to_guid: int, from_guid: int = 0, *, kind: int = 1, order: str = "<", name: str = "tank/f@1", features: int = 4) -> bytes:
-    """The first record of a stream, by include/sys/zfs_ioctl.h."""
-    begin = struct.pack(f"{order}IIQQQIIQQ", 0, 0, 0x2F5BACBAC, features << 2 | kind, 1_700_000_000, 2, 12, to_guid, from_guid)
-    return (begin + name.encode()).ljust(HEAD_BYTES, b"\0")
 
 
 @given(GUIDS, GUIDS, st.sampled_from("<>"), st.integers(0, 2**30 - 1))
