@@ -51,6 +51,7 @@ TASKS = (
     "torrent-clients",
     "withdraw",
     "snapshots",
+    "watch-a-pool",
 )
 PROGRAMS = ("minisign", "sqlite3", "zstd", "ogginfo", "transmission-show", "sha256sum")
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=")

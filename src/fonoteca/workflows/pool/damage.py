@@ -19,7 +19,7 @@ from fonoteca.pools.listing import DatasetRow, is_below
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.heal_archive import ArchiveHealBook
 from fonoteca.workflows.heal_items import DamagedFile as FileToHeal
-from fonoteca.workflows.schedule_books import ArchiveBook, name_below
+from fonoteca.workflows.schedule_books import DATABASES, ArchiveBook, name_below
 
 Kind = Literal["archive", "outside", "snapshot", "stale", "metadata"]
 """archive: heal knows it. outside: a file that the ledger does not know. snapshot: only in a snapshot. stale: mended or removed since.
@@ -154,7 +154,12 @@ class _Finder:
         return bool(self._top) and is_below(path, self._top)
 
     def _known(self, path: str | None) -> FileToHeal | None:
-        if self._book is None or path is None or not self._is_inside(path):
+        if self._book is None or path is None:
+            return None
+        for name in DATABASES:  # they may lie in a dataset of their own, and be links here
+            if path == os.path.realpath(self._book.path / name):
+                return self._book.file_named(name)
+        if not self._is_inside(path):
             return None
         name = os.path.relpath(path, self._top)
         return self._book.file_named(name.removeprefix("release/") if name.startswith("release/containers/") else name)
