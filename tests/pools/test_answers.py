@@ -43,7 +43,7 @@ def steps() -> st.SearchStrategy[Step]:
 
 
 RECEIVING = st.one_of(
-    st.just(ListRequest()), st.builds(ReceiveRequest, BELOW, NUMBERS, NUMBERS), st.builds(ForgetRequest, BELOW),
+    st.just(ListRequest()), st.builds(ReceiveRequest, BELOW, NUMBERS, NUMBERS, st.booleans()), st.builds(ForgetRequest, BELOW),
     st.builds(ReadRequest, BELOW, SNAPSHOTS, NUMBERS, st.sampled_from([".", "release", "my archive/x"]), st.none() | NUMBERS, NUMBERS),
 )  # fmt: skip
 SENDING = st.one_of(
@@ -63,12 +63,16 @@ def test_what_a_fetcher_asks_arrives_as_it_was_meant(request: Request) -> None:
 
 @pytest.mark.parametrize("text", [
     "", "bash", "rm -rf /", "zfs destroy -r backup/fonoteca", "scp -t /", "/usr/lib/openssh/sftp-server", "'", "-- ", "--",
-    "x -- destroy backup/fonoteca", "x -- rollback backup/fonoteca@1", "x -- receive -F backup/fonoteca 1 0", "x -- rename a b",
-    "x -- receive backup/fonoteca 1", "x -- receive backup/fonoteca 1 0 -F", "x -- receive -F 1 0", "x -- set readonly=off backup/fonoteca",
-    "x -- receive backup/other 1 0", "x -- receive backup/fonotecaX 1 0", "x -- receive backup 1 0",
-    "x -- receive backup/fonoteca/../other 1 0",
-    "x -- receive backup/fonoteca/.. 1 0", "x -- receive backup/fonoteca@1 1 0", "x -- receive 'backup/fonoteca;reboot' 1 0",
-    "x -- receive backup/fonoteca '1; reboot' 0", "x -- receive '' 1 0", "x -- forget backup/other", "x -- forget backup/fonoteca@1",
+    "x -- destroy backup/fonoteca", "x -- rollback backup/fonoteca@1", "x -- receive -F backup/fonoteca 1 0 filesystem", "x -- rename a b",
+    "x -- receive backup/fonoteca 1", "x -- receive backup/fonoteca 1 0 -F",
+    "x -- receive backup/fonoteca 1 0 filesystem -F", "x -- receive -F 1 0 filesystem",
+    "x -- set readonly=off backup/fonoteca",
+    "x -- receive backup/other 1 0 filesystem", "x -- receive backup/fonotecaX 1 0 filesystem", "x -- receive backup 1 0 filesystem",
+    "x -- receive backup/fonoteca/../other 1 0 filesystem",
+    "x -- receive backup/fonoteca/.. 1 0 filesystem", "x -- receive backup/fonoteca@1 1 0 filesystem",
+    "x -- receive 'backup/fonoteca;reboot' 1 0 filesystem",
+    "x -- receive backup/fonoteca '1; reboot' 0 filesystem", "x -- receive '' 1 0 filesystem",
+    "x -- forget backup/other", "x -- forget backup/fonoteca@1",
     "x -- send full backup/fonoteca 1 5 - -", "x -- pin backup/fonoteca 1", "x -- hold backup/fonoteca 1",
     "x -- read backup/fonoteca 1 5 ../../etc all 0", "x -- read backup/fonoteca 1 5 /etc all 0", "x -- read backup/fonoteca 1 5 a//b all 0",
     "x --may send --dataset backup -- list", "x -- LIST", "x\n-- list\nlist x", "x -- list\0",
@@ -82,7 +86,7 @@ def test_sender_that_was_taken_over_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "x -- receive backup/fonoteca 1 0", "x -- forget backup/fonoteca", "x -- send full tank/secret 1 5 - -",
+    "x -- receive backup/fonoteca 1 0 filesystem", "x -- forget backup/fonoteca", "x -- send full tank/secret 1 5 - -",
     "x -- send full backup 1 5 - -",
     f"x -- send resume backup/fonoteca 1 5 - {make_token('tank/secret@1', 5)}", "x -- send resume backup/fonoteca 1 5 - 1-0-0-00",
     f"x -- send resume backup/fonoteca 1 5 - {make_token('backup/fonoteca@1', 6)}", "x -- send resume backup/fonoteca 1 5 - -",

@@ -138,10 +138,10 @@ def test_two_machines_replicate_to_each_other_and_neither_can_harm_the_other(two
 
     # what the first machine holds is what it may do, even in the hands of a thief
     for words in ("zfs destroy -r tank/of-others/first", "fonoteca pool answer --dataset tank --may receive -- forget tank/own",
-                  "x -- receive tank/own 1 0", "x -- send full tank/own 1 1 - -", ""):  # fmt: skip
+                  "x -- receive tank/own 1 0 filesystem", "x -- send full tank/own 1 1 - -", ""):  # fmt: skip
         tried = first.run(["ssh", "-o", "BatchMode=yes", "root@guest2", *([words] if words else [])], check=False)
         assert tried.status and "refused" in tried.err and not tried.out, words
-    package = first.run(f"zfs send -R {STORE}@one | ssh root@guest2 'x -- receive tank/of-others/first/x 1 0'", check=False)
+    package = first.run(f"zfs send -R {STORE}@one | ssh root@guest2 'x -- receive tank/of-others/first/x 1 0 filesystem'", check=False)
     assert "package" in package.err
     assert guids(second, "tank/of-others/first") == guids(first, STORE)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fonoteca.ground.errors import PoolOutputError, StreamError
+from fonoteca.pools.dataset_states import parse_states
 from fonoteca.pools.replication import Step
 from fonoteca.pools.resume_token import ResumeToken, read_token
 from fonoteca.pools.streams import (
@@ -47,6 +48,8 @@ def test_stream_of_another_snapshot_or_base_is_refused() -> None:
     assert check_head(make_head(5, 4), 5, 4).to_guid == 5
     with pytest.raises(StreamError, match="guid 5"):
         check_head(make_head(5), 6)
+    with pytest.raises(StreamError, match="file system, which was not announced"):
+        check_head(make_head(5, 4), 5, 4, is_volume=True)
     with pytest.raises(StreamError, match="starts at"):
         check_head(make_head(5, 4), 5, 0)
 
@@ -102,6 +105,27 @@ def test_receiving_never_forces(is_new: bool, is_volume: bool) -> None:
     words = receive_arguments("backup/f", is_new=is_new, is_volume=is_volume)
     assert words[:3] == ["receive", "-s", "-u"] and words[-1] == "backup/f" and "-F" not in words
     assert ("readonly=on" in words) == is_new and ("canmount=noauto" in words) == (is_new and not is_volume)
+
+
+@given(st.text(st.sampled_from("snapshotfilesystembookmark\t\n@#-0123456789/ "), max_size=300))
+def test_list_that_cannot_be_read_is_told(text: str) -> None:
+    try:
+        parse_states(text)
+    except PoolOutputError:
+        pass
+
+
+def test_list_is_read_whatever_its_order() -> None:
+    rows = [
+        "snapshot\ttank/f@b\t12\t30\t1790000001\t5\t9\t7\t-\t-\t-", "bookmark\ttank/f#m\t11\t20\t1790000000\t-\t9\t-\t-\t-\t-",
+        "filesystem\ttank/f/x y\t3\t9\t1780000000\t5\t9\t0\toff\taes-256-gcm\t-",
+        "snapshot\ttank/f@a\t11\t20\t1790000000\t5\t9\t7\t-\t-\t-", "filesystem\ttank/f\t1\t8\t1780000000\t5\t9\t4096\ton\toff\t1-a-b-c",
+        "volume\ttank/f/v\t4\t9\t1780000000\t5\t9\t0\toff\toff\t-",
+    ]  # fmt: skip
+    first, volume, second = parse_states("\n".join(rows) + "\n")
+    assert [one.name for one in first.snapshots] == ["a", "b"] and first.bookmarks[0].full_name == "tank/f#m"
+    assert (first.token, first.written_bytes, first.is_readonly, first.is_encrypted) == ("1-a-b-c", 4096, True, False)
+    assert second.name == "tank/f/x y" and second.is_encrypted and not second.snapshots and volume.kind == "volume"
 
 
 def test_estimate_is_read_with_and_without_progress() -> None:

@@ -36,11 +36,12 @@ class ListRequest(msgspec.Struct, frozen=True):
 
 
 class ReceiveRequest(msgspec.Struct, frozen=True):
-    """`receive DATASET GUID BASE_GUID`: a plain stream of that snapshot comes on standard input."""
+    """`receive DATASET GUID BASE_GUID filesystem|volume`: a plain stream of that snapshot comes on standard input."""
 
     dataset: str
     guid: int
     base_guid: int
+    is_volume: bool = False
 
 
 class ForgetRequest(msgspec.Struct, frozen=True):
@@ -77,8 +78,8 @@ def _words(request: Request) -> list[str]:
     match request:
         case ListRequest():
             return ["list"]
-        case ReceiveRequest(dataset, guid, base_guid):
-            return ["receive", dataset, str(guid), str(base_guid)]
+        case ReceiveRequest(dataset, guid, base_guid, is_volume):
+            return ["receive", dataset, str(guid), str(base_guid), "volume" if is_volume else "filesystem"]
         case ForgetRequest(dataset):
             return ["forget", dataset]
         case SendRequest(step, only_size):
@@ -119,7 +120,9 @@ def parse_request(words: Sequence[str], rules: Rules) -> Request:
 
 
 def _read_receive(words: list[str], rules: Rules) -> Request:
-    return ReceiveRequest(_inside(words[0], rules), _number(words[1]), _number(words[2]))
+    if words[3] not in ("filesystem", "volume"):
+        raise _refused(f"{words[3][:40]!r} cannot be received")
+    return ReceiveRequest(_inside(words[0], rules), _number(words[1]), _number(words[2]), words[3] == "volume")
 
 
 def _read_keep(words: list[str], rules: Rules, *, has_arrived: bool) -> Request:
@@ -159,7 +162,7 @@ def _read_read(words: list[str], rules: Rules) -> Request:
 
 _VERBS: dict[str, tuple[tuple[May, ...], int, Callable[[list[str], Rules], Request]]] = {
     "list": (("receive", "send"), 0, lambda _words, _rules: ListRequest()),
-    "receive": (("receive",), 3, _read_receive),
+    "receive": (("receive",), 4, _read_receive),
     "forget": (("receive",), 1, lambda words, rules: ForgetRequest(_inside(words[0], rules))),
     "read": (("receive", "send"), 6, _read_read),
     "send": (("send",), 6, lambda words, rules: _read_send(words, rules, only_size=False)),

@@ -158,7 +158,7 @@ class RemoteSide:
 
     def receive_command(self, step: Step, *, is_new: bool) -> list[str]:
         """ssh, announcing the stream; the other side finds out itself whether the dataset is new."""
-        return self._command(ReceiveRequest(step.target, step.guid, step.base_guid))
+        return self._command(ReceiveRequest(step.target, step.guid, step.base_guid, step.volume))
 
     def received(self, step: Step, end: PipelineEnd) -> DatasetState | None:
         """It answers a stream with how the dataset is now."""

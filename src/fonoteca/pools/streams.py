@@ -60,7 +60,7 @@ def read_head(record: bytes) -> StreamHead:
     raise StreamError(f"no send stream: it begins with {record[:16].hex(' ')}", _AGAIN)
 
 
-def check_head(record: bytes, guid: int, base_guid: int | None = None) -> StreamHead:
+def check_head(record: bytes, guid: int, base_guid: int | None = None, *, is_volume: bool = False) -> StreamHead:
     """The head of a plain stream of just this snapshot; StreamError for anything else. `base_guid` None: whatever it starts from."""
     head = read_head(record)
     if head.kind != _PLAIN:
@@ -70,6 +70,8 @@ def check_head(record: bytes, guid: int, base_guid: int | None = None) -> Stream
         )
     if head.to_guid != guid:
         raise StreamError(f"the stream brings the snapshot with guid {head.to_guid}, not {guid}, which was announced", _AGAIN)
+    if head.is_volume != is_volume:
+        raise StreamError(f"the stream brings a {'volume' if head.is_volume else 'file system'}, which was not announced", _AGAIN)
     if base_guid is not None and head.from_guid != base_guid:
         raise StreamError(f"the stream starts at guid {head.from_guid}, not at {base_guid}", _AGAIN)
     return head

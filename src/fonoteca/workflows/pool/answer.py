@@ -60,10 +60,9 @@ def _receive(zfs: Zfs, request: ReceiveRequest, incoming: BinaryIO) -> DatasetSt
             f"{request.dataset} exists and has no snapshot, so it was not made by replication", "Name a dataset that does not exist yet."
         )
     is_new = before is None or not before.snapshots
-    is_volume = before is not None and before.kind == "volume"
+    taking = receive_arguments(request.dataset, is_new=is_new, is_volume=request.is_volume)
     end = run_pipeline(
-        incoming, [*zfs.prefix, "zfs", *receive_arguments(request.dataset, is_new=is_new, is_volume=is_volume)], head_bytes=HEAD_BYTES,
-        check_head=lambda head: _admit(head, request),
+        incoming, [*zfs.prefix, "zfs", *taking], head_bytes=HEAD_BYTES, check_head=lambda head: _admit(head, request)
     )  # fmt: skip
     if end.consumer is None:
         raise StreamError(f"the stream ended after {end.moved_bytes} bytes", "Run it again; it begins anew.")
@@ -76,7 +75,7 @@ def _receive(zfs: Zfs, request: ReceiveRequest, incoming: BinaryIO) -> DatasetSt
 
 
 def _admit(head: bytes, request: ReceiveRequest) -> None:
-    check_head(head, request.guid, request.base_guid)
+    check_head(head, request.guid, request.base_guid, is_volume=request.is_volume)
 
 
 def _checked(zfs: Zfs, step: Step) -> Step:

@@ -165,7 +165,7 @@ class _Run:
 
 
 def _check(head: bytes, step: Step) -> None:
-    check_head(head, step.guid, step.base_guid)
+    check_head(head, step.guid, step.base_guid, is_volume=step.volume)
 
 
 def _orphan(dataset: str, target: str) -> Conflict:
