@@ -14,6 +14,8 @@ FINDS_DAMAGE = {
     "catalogue import": "lines were set aside",
     "build": "members could not be made as planned",
     "verify": "something is not as it should be",
+    "pool replace": "the resilver ended, and the pool is not healthy",
+    "pool restore": "something could not be restored, or is not the same as in the replica",
 }
 EVERYWHERE = ("--archive", "--json", "--dry-run")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import msgspec
 
 from fonoteca.ground.errors import NotFoundError, UsageError
@@ -46,7 +48,7 @@ def clone_dataset(zfs: Zfs, origin: Origin, into: str | None, *, dry_run: bool) 
     return RestoredDataset(snapshot=snapshot.full_name, dataset=new, commands=tuple(commands), next_steps=steps, is_done=not dry_run)
 
 
-def _refuse_live(zfs: Zfs, new: str, snapshot: Snapshot, existing: dict[str, object]) -> None:
+def _refuse_live(zfs: Zfs, new: str, snapshot: Snapshot, existing: Container[str]) -> None:
     """What is there under that name must be such a clone, begun earlier."""
     if new in existing and _property(zfs, new, "origin") != snapshot.full_name:
         raise UsageError(f"{new} is there already, and is no clone of {snapshot.full_name}", "Give another name with --into.")
