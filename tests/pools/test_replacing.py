@@ -49,7 +49,7 @@ def test_a_spare_in_use_is_found_where_it_is_used() -> None:
 @pytest.mark.parametrize(
     ("path", "whole"),
     [("/dev/disk/by-id/wwn-0x5-part1", "/dev/disk/by-id/wwn-0x5"), ("/dev/sdb1", "/dev/sdb"), ("/dev/nvme0n1p1", "/dev/nvme0n1"),
-     ("/dev/nvme0n1", "/dev/nvme0n1"), ("/tmp/v/d01", "/tmp/v/d01"), ("sdaa1", "sdaa")],
+     ("/dev/nvme0n1", "/dev/nvme0n1"), ("/tmp/v/d01", "/tmp/v/d01"), ("/srv/sd1", "/srv/sd1"), ("sdaa1", "sdaa")],
 )  # fmt: skip
 def test_a_partition_made_by_zfs_is_its_disk(path: str, whole: str) -> None:
     assert without_partition(path) == whole

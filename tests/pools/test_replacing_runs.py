@@ -150,3 +150,25 @@ def test_two_successors_of_one_disk_are_one_too_many(tmp_path: Path) -> None:
     zfs = Zfs(play_statuses(tmp_path / "fake", filling(disk(31, note="(resilvering)", depth=3))))
     with pytest.raises(DiskRefusedError, match=r"is being replaced by .*ZX200031.* already"):
         plan(zfs)
+
+
+def test_the_same_command_after_a_stop_goes_on_and_after_the_end_says_so(tmp_path: Path) -> None:
+    running = filling(disk(30, note="(resilvering)", depth=3))
+    zfs = Zfs(play_statuses(tmp_path / "fake", running, running, running, healthy()))
+    planned = plan(zfs, disks=[*INVENTORY[:-1], here(30)])
+    assert planned.commands == () and carry_out(zfs, planned, quiet, waits=True, every_s=0.01).outcome == "healthy"
+    with pytest.raises(NotFoundError, match="has taken over already"):
+        plan(zfs, text="ZX200004")
+
+
+def test_a_spare_that_took_over_says_how_it_goes_back_or_stays(tmp_path: Path) -> None:
+    standing = "\t    spare-3  DEGRADED  0     0     0\n" + gone(4, 77, depth=3) + "\n" + disk(21, depth=3)
+    rows = "\n".join(ten(d4=standing)).split("\n")
+    spare = (f"\t  {ID}ZX200021-part1  AVAIL",)
+    after = status_text(*rows, spares=(f"\t  {ID}ZX200021-part1  INUSE  currently in use",))
+    before = status_text(*ten(d4=gone(4, 77)), spares=spare)
+    zfs = Zfs(play_statuses(tmp_path / "fake", before, before, after))
+    planned = plan(zfs, new="ZX200021", disks=[*INVENTORY, here(21)])
+    assert planned.commands == (("zpool", "replace", "-f", "tank", "77", f"{ID}ZX200021"),)
+    report = carry_out(zfs, planned, quiet, waits=True, every_s=0.01)
+    assert report.outcome == "not-healthy" and "stands in for" in report.facts[-1] and "zpool detach tank" in report.facts[-1]

@@ -104,6 +104,8 @@ def _names_of(leaf: Vdev) -> set[str]:
 def without_partition(path: str) -> str:
     """The disk of a partition that ZFS made on it: wwn-0x5000-part1, sdb1, nvme0n1p1."""
     name = path.rpartition("/")[2]
+    if "/" in path and not path.startswith("/dev/"):
+        return path
     if path.endswith("-part1"):
         return path.removesuffix("-part1")
     if name.startswith("nvme") and path.endswith("p1"):

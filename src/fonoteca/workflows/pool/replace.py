@@ -67,14 +67,14 @@ def plan_replacement(
     `refuse` raises where a disk must not be taken; it is given the disk and those of the group that it would join.
     """
     disk = _known(disks, text)
-    place = find_place(pools, (text, *_links_of(disk)))
+    place = _find_place(pools, (text, *_links_of(disk)), new)
     health = next(one for one in pools if one.name == place.pool)
     disk = disk or _known(disks, without_partition(place.leaf.path or place.leaf.former_path or place.leaf.name))
     judgement = judge(health, place)
     if not ignores_pulled:
         _refuse_wrong_pull(health, place, disks)
     path = _check_new(place, health, disks, new, disk, refuse) if new is not None else None
-    is_spare = any(leaf.state == "AVAIL" and path == (leaf.path or leaf.name) for leaf in health.leaves())
+    is_spare = any(leaf.state == "AVAIL" and path is not None and answers_to(leaf, path) for leaf in health.leaves())
     takes_by_itself = read_pool_properties(zfs, place.pool, ["autoreplace"]).get("autoreplace") == "on"
     around = Surroundings(disk, _candidates(place, disks, refuse), takes_by_itself, has_lights)
     successor = place.successor
@@ -89,6 +89,18 @@ def plan_replacement(
         steps=plan_steps(place, judgement, path, around, with_force=with_force or is_spare), new=path, successor=taker,
         path=place.leaf.path,
     )  # fmt: skip
+
+
+def _find_place(pools: Sequence[PoolHealth], names: Sequence[str], new: str | None) -> Place:
+    try:
+        return find_place(pools, names)
+    except NotFoundError:
+        if new is not None and any(answers_to(leaf, new) for health in pools for leaf in health.leaves()):
+            raise NotFoundError(
+                f"{names[0]} is in no pool any more, and {new} is: it has taken over already",
+                "fonoteca pool status says whether all is well.",
+            ) from None
+        raise
 
 
 def _known(disks: Sequence[Disk], text: str) -> Disk | None:
@@ -120,16 +132,18 @@ def _refuse_wrong_pull(health: PoolHealth, place: Place, disks: Sequence[Disk]) 
 
 def _check_new(place: Place, health: PoolHealth, disks: Sequence[Disk], new: str, old: Disk | None, refuse: Refuse) -> str:
     """The path of the disk that takes over; DiskRefusedError where it must not."""
-    spare = next((leaf for leaf in health.leaves() if leaf.state == "AVAIL" and answers_to(leaf, new)), None)
-    if spare is not None:
-        return spare.path or spare.name
     taking = _known(disks, new)
+    names = (new, *_links_of(taking))
+    spare = next((leaf for leaf in health.leaves() if leaf.state == "AVAIL" and any(answers_to(leaf, name) for name in names)), None)
+    if spare is not None:
+        return without_partition(spare.path or spare.name)
     if taking is None:
         raise NotFoundError(f"there is no disk {new!r}", "fonoteca pool disks tells the names of those that are there.")
     if taking == old:
         raise DiskRefusedError(f"{new} is the disk that is to be replaced", "Put the new disk in and name that one.")
-    if place.successor is not None and (place.successor.path or "") in (taking.path, *taking.by_id):
-        return place.successor.path or place.successor.name
+    successor = place.successor
+    if successor is not None and any(answers_to(successor, name) for name in (taking.path, *taking.by_id)):
+        return successor.path or successor.name
     brothers = [one for leaf in place.group.leaves() if (one := _known(disks, without_partition(leaf.path or leaf.name)))]
     least = min((one.bytes for one in brothers if one != old), default=None)
     check_successor(place, {taking.path, *taking.by_id}, taking.bytes, least)
@@ -202,6 +216,7 @@ def _finish(zfs: Zfs, plan: Replacement, facts: list[str], seconds: float) -> Re
         zfs.zpool("detach", plan.pool, spare)
         facts.append(f"sent the spare {spare} back")
     health = _health(zfs, plan.pool)
+    facts += _spares_in_use(health)
     is_well = (
         health.state == "ONLINE" and not health.error_count and not any(leaf.state not in ("ONLINE", "AVAIL") for leaf in health.leaves())
     )
@@ -210,6 +225,15 @@ def _finish(zfs: Zfs, plan: Replacement, facts: list[str], seconds: float) -> Re
         steps.insert(0, Step("See what is still wrong.", ("fonoteca", "pool", "status")))
     outcome: Outcome = "healthy" if is_well else "not-healthy"
     return ReplaceReport(plan=plan, outcome=outcome, seconds=seconds, facts=tuple(facts), next_steps=tuple(steps))
+
+
+def _spares_in_use(health: PoolHealth) -> list[str]:
+    """What a spare that stands in needs to become a spare again, or to stay for good."""
+    return [
+        f"{spare.children[-1].name} stands in for {spare.children[0].name}. Replace that one by a new disk, and the spare goes back; "
+        f"or let it stay: zpool detach {health.name} {spare.children[0].guid or spare.children[0].name}."
+        for root in health.vdevs for spare in root.walk() if spare.kind == "spare" and spare.children
+    ]  # fmt: skip
 
 
 def _health(zfs: Zfs, pool: str) -> PoolHealth:
