@@ -31,7 +31,7 @@ from fonoteca.pools.zfs import Zfs, translate_zfs_error
 
 Answer = TypeVar("Answer")
 _ANSWER_TIMEOUT_S = 600
-_READ_TIMEOUT_S = 60 * 86_400
+_READ_TIMEOUT_S = 20 * 86_400  # poll(2) takes no more than 24 days
 
 
 class Side(Protocol):

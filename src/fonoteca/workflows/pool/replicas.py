@@ -182,9 +182,10 @@ def replica_states(archive: Path, zfs: Zfs | None = None) -> list[ReplicaState]:
     """What is known of the archive's replicas; with `zfs` also by the holds on the snapshots of the store."""
     settings = read_settings(archive).pool
     states = read_replica_states(archive)
-    if zfs is None:
+    fetching_ones = [one.name for one in settings.replicas if one.mode == "pull"]
+    if zfs is None or not fetching_ones:
         return states
-    return with_holds(states, [one.name for one in settings.replicas if one.mode == "pull"], _snapshots(archive, settings, zfs))
+    return with_holds(states, fetching_ones, _snapshots(archive, settings, zfs))
 
 
 def _snapshots(archive: Path, settings: PoolSettings, zfs: Zfs) -> list[Snapshot]:
