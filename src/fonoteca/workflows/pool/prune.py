@@ -8,7 +8,7 @@ import msgspec
 
 from fonoteca.ground.errors import NotFoundError, PoolError
 from fonoteca.pools.holds import release_hold, replicas_named, set_hold, steps_to_forget
-from fonoteca.pools.policy import Policy, lies_in, policy_for
+from fonoteca.pools.policy import Policy, lies_in, outermost, policy_for
 from fonoteca.pools.retention import MARGIN_S, Retention, decide_retention, find_clock_faults
 from fonoteca.pools.sanoid import parse_pruned, write_sanoid_conf
 from fonoteca.pools.snapshots import Bookmark, Snapshot, read_bookmarks, read_snapshots
@@ -53,9 +53,9 @@ def plan_pruning(zfs: Zfs, store: Store, now: int) -> PruneReport:
     """The fate of every snapshot that a policy holds for. PoolError where the clock is wrong: then ages mean nothing."""
     policies, names = store_policies(zfs, store)
     decided = []
-    for root in [name for name in names if any(name == policy.dataset for policy in policies)]:
-        if not any(lies_in(root, other.dataset) and root != other.dataset for other in policies):
-            decided += _decide_below(zfs, store, root, policies, now)
+    for policy in outermost(policies):
+        if policy.dataset in names:  # a replica's pool may not be here now
+            decided += _decide_below(zfs, store, policy.dataset, policies, now)
     return PruneReport(datasets=tuple(decided))
 
 
