@@ -83,3 +83,28 @@ def test_a_machine_without_zfs_says_how_to_install_it(monkeypatch: pytest.Monkey
     with pytest.raises(NoZfsError, match="zpool is not installed") as caught:
         Zfs(prefix=[str(tmp_path / "none")] if shutil.which("zpool") else []).zpool("status")
     assert "zfsutils-linux" in caught.value.hint
+
+
+WHERE_TESTED = {
+    "no ZFS": ("test_pool_errors", "test_a_machine_without_zfs_says_how_to_install_it"),
+    "no permission": ("test_pool_errors", "test_what_zfs_says_is_an_error_with_the_fact_and_a_way_out"),
+    "pool busy": ("test_pool_errors", "test_what_zfs_says_is_an_error_with_the_fact_and_a_way_out"),
+    "disk vanishes in the middle": ("test_replacing_runs", "test_a_new_disk_that_vanishes_ends_the_watching_with_the_way_out"),
+    "second disk dies in the middle": ("test_replacing_runs", "test_a_second_death_is_told_and_the_end_is_not_called_healthy"),
+    "wrong disk pulled": ("test_replacing_runs", "test_a_good_disk_that_was_pulled_goes_back_first_unless_it_is_said_to_be_meant"),
+    "pool suspended": ("test_replacing", "test_a_suspended_pool_is_touched_by_nobody"),
+    "target full": ("test_transport", "test_target_that_is_full_is_told_with_the_way_out"),
+    "target unreachable": ("test_transport", "test_strange_key_closed_port_and_unknown_host_are_told_apart"),
+    "SSH host key changed": ("test_transport", "test_host_key_that_changed_is_never_believed"),
+    "token stale": ("test_replication", "test_token_of_something_else_is_stale"),
+    "snapshot gone": ("test_replication", "test_snapshot_gone_that_was_under_way_is_told_and_forgotten_only_when_asked"),
+    "dataset name with a space": ("test_transport", "test_dataset_with_a_space_has_an_address"),
+    "clock wrong": ("test_retention", "test_snapshot_from_the_future_is_a_fault_of_the_clock"),
+    "clock wrong on a replica": ("test_proving_replica", "test_snapshot_from_the_future_says_that_a_clock_is_wrong"),
+}
+
+
+@pytest.mark.parametrize("error", WHERE_TESTED)
+def test_every_error_that_can_be_foreseen_has_a_test(error: str) -> None:
+    file, name = WHERE_TESTED[error]
+    assert f"def {name}(" in (Path(__file__).parent / f"{file}.py").read_text("utf-8")
