@@ -126,6 +126,13 @@ def test_missing_log_degrades_but_loses_nothing() -> None:
     assert any(disk.disk == "/dev/nvme2n1p1" for disk in diagnosis.disks)
 
 
+def test_spare_that_stands_in_gives_the_redundancy_back_but_the_disk_is_still_to_be_replaced() -> None:
+    health = health_of("2.3-spare-in-use")
+    diagnosis = diagnose(health, FACTS)
+    assert diagnosis.headline == "tank has lost 1 disk and no data; a spare stands in."
+    assert diagnosis.groups[0].may_still_die == 2 and "fonoteca pool replace" in advise(health, diagnosis, DamageCounts())[0]
+
+
 def test_metadata_damage_is_said_as_such() -> None:
     health = health_of("2.1-permanent-errors-by-source")
     assert "pool-damaged-metadata" in codes(diagnose(health, FACTS))

@@ -87,7 +87,7 @@ def test_fault_of_a_disk_becomes_one_mail_in_plain_words(blueprint: Guest) -> No
     blueprint.wait_until("grep -q 'pool replace' /root/mail", timeout_s=90)
     mail = blueprint.get("/root/mail").decode()
     assert "Subject: tank has lost " in mail and "no data" in mail
-    assert "/tmp/v/d12" in mail and "vdev raidz3-1" in mail and "2 more may die" in mail
+    assert "/tmp/v/d12" in mail and "vdev raidz3-1" in mail and "the spare /tmp/v/d21 stands in" in mail, "ZED put the spare in first"
     assert mail.count("Subject:") == 1
 
 

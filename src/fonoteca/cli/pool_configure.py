@@ -41,14 +41,15 @@ def _sources(archive: Path | None) -> list[Source]:
     from fonoteca.cli.pool_status import nearest_archive
     from fonoteca.ground.pool_settings import PoolSettings
     from fonoteca.ground.settings import read_settings
-    from fonoteca.pools.zfs import Zfs
+    from fonoteca.pools import Zfs
     from fonoteca.workflows.pool.configuration import zed_files
     from fonoteca.workflows.pool.sanoid_files import sanoid_files
 
     place = archive if archive is not None else nearest_archive()
-    settings = read_settings(place).pool if place is not None else PoolSettings()
-    zed = zed_files(own_program(), str(place.resolve()) if place else None, settings.mail)
-    return [zed, sanoid_files(Zfs(), place, own_program())] if place else [zed]
+    if place is None:
+        return [zed_files(own_program(), None, PoolSettings().mail)]
+    zed = zed_files(own_program(), str(place.resolve()), read_settings(place).pool.mail)
+    return [zed, sanoid_files(Zfs(), place, own_program())]
 
 
 def _words(report: ConfigurationReport, *, is_shown: bool) -> list[str]:

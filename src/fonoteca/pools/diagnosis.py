@@ -290,13 +290,16 @@ def _headline(
     """The first sentence: is data lost or not."""
     if verdict == "suspended":
         return f"{health.name} has stopped: too many of its disks are gone, and nothing can be written until they are back."
-    gone = sum(group.gone for group in groups)
+    dead = [disk for disk in disks if disk.is_gone]
+    gone = len(dead) or sum(group.gone for group in groups)
     if verdict == "damaged":
-        return f"{health.name} has lost data{_what_is_lost(health, damage)}{f', with {_disks_gone(gone)}' if gone else ''}."
+        with_disks = f", with {format_count(gone, 'disk')} gone" if gone else ""
+        return f"{health.name} has lost data{_what_is_lost(health, damage)}{with_disks}."
     if is_resilvering(health):
         return f"{health.name} has lost no data; a new disk is being filled."
     if verdict == "degraded":
-        return f"{health.name} has lost {format_count(gone, 'disk') if gone else 'some redundancy'} and no data."
+        stands_in = "; a spare stands in" if dead and all(disk.stand_in for disk in dead) else ""
+        return f"{health.name} has lost {format_count(gone, 'disk') if gone else 'some redundancy'} and no data{stands_in}."
     if damage.in_snapshots or damage.stale:
         return f"{health.name} has lost no file of today; names of older damage are still on its list."
     noisy = sum(not disk.is_gone for disk in disks)
@@ -309,7 +312,3 @@ def _what_is_lost(health: PoolHealth, damage: DamageCounts) -> str:
     if damage.today:
         return f" in {format_count(damage.today, 'file')}"
     return " of ZFS itself" if any(map(is_metadata, health.damaged)) else ""
-
-
-def _disks_gone(count: int) -> str:
-    return f"{format_count(count, 'disk')} gone"

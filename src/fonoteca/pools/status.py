@@ -91,7 +91,7 @@ def _read_text(zfs: Zfs, named: Sequence[str]) -> list[PoolHealth]:
 
 
 def _is_unknown_option(error: PoolError) -> bool:
-    return type(error) is PoolError and ("invalid option" in error.message or "unrecognized" in error.message or "sage" in error.message)
+    return type(error) is PoolError and ("invalid option" in error.message or "usage:" in error.message)
 
 
 def _with_guids(pool: PoolHealth, guids: PoolHealth | None) -> PoolHealth:

@@ -120,7 +120,10 @@ lock="${ZED_RUNDIR:-/var/run}/fonoteca-zed.lock"
 (
     exec 7> "${lock}.waiting" 8> "${lock}"
     flock -n 7 || exit 0
-    sleep "${FONOTECA_ZED_SETTLES:-5}"
+    case "${ZEVENT_SUBCLASS}" in
+        statechange | data) sleep "${FONOTECA_ZED_SETTLES:-5}" ;;
+        *) sleep "${FONOTECA_ZED_SETTLES:-60}" ;; # a bad disk makes hundreds of these
+    esac
     exec 7>&-
     report
 ) < /dev/null > /dev/null 2>&1 &

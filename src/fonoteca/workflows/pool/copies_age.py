@@ -1,4 +1,4 @@
-"""How old the newest snapshot and the copies on other pools are, by the holds and settings of this side."""
+"""How old the newest snapshot and the copies on other pools are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.pool_settings import PoolSettings, SnapshotSettings
 from fonoteca.ground.quantities import format_duration
-from fonoteca.pools.holds import hold_tag
+from fonoteca.pools.proving_replica import ReplicaState
 from fonoteca.pools.snapshots import Snapshot
 from fonoteca.workflows.pool.damage import ReplicaBase
 
@@ -24,12 +24,6 @@ class ReplicaAge(msgspec.Struct, frozen=True):
     name: str
     snapshot: str | None
     age_seconds: int | None
-    lag_hours: float
-
-    @property
-    def is_late(self) -> bool:
-        """Whether that is an alarm."""
-        return self.age_seconds is None or self.age_seconds > self.lag_hours * _HOUR
 
     @property
     def words(self) -> str:
@@ -57,20 +51,20 @@ class CopiesAge(msgspec.Struct, frozen=True):
         return [first, *(one.words for one in self.replicas)]
 
 
-def age_of_copies(snapshots: Sequence[Snapshot], settings: PoolSettings, now: int) -> CopiesAge:
+def age_of_copies(
+    snapshots: Sequence[Snapshot], settings: PoolSettings, states: Sequence[ReplicaState], replica_findings: Sequence[Finding], now: int
+) -> CopiesAge:
     """What is late, held against the settings. `snapshots` are those of the dataset of the store."""
     newest = max(snapshots, key=lambda one: one.createtxg, default=None)
     age = None if newest is None else now - newest.created_at
-    replicas = tuple(_replica(snapshots, one.name, one.lag_hours, now) for one in settings.replicas)
+    known = {state.name: state for state in states}
+    replicas = tuple(_replica(known.get(one.name), one.name, now) for one in settings.replicas)
     findings = []
     limit = late_after(settings.snapshots)
     if limit is not None and (age is None or age > limit):
         fact = "there is none" if age is None else f"the newest is {format_duration(age)} old"
         findings.append(Finding("snapshot-late", newest.dataset if newest else settings.dataset or "the store", fact))
-    findings += [
-        Finding("replica-late", one.name, f"{one.words}; at most {one.lag_hours:g} hours are asked for") for one in replicas if one.is_late
-    ]
-    return CopiesAge(newest.name if newest else None, age, replicas, tuple(findings))
+    return CopiesAge(newest.name if newest else None, age, replicas, (*findings, *replica_findings))
 
 
 def late_after(policies: Sequence[SnapshotSettings]) -> int | None:
@@ -78,17 +72,12 @@ def late_after(policies: Sequence[SnapshotSettings]) -> int | None:
     return next((seconds for kind, seconds in _LATE if any(getattr(one, kind) for one in policies)), None)
 
 
-def replica_bases(snapshots: Sequence[Snapshot], settings: PoolSettings) -> list[ReplicaBase]:
+def replica_bases(states: Sequence[ReplicaState]) -> list[ReplicaBase]:
     """Until when each replica has everything."""
-    return [ReplicaBase(one.name, base.created_at) for one in settings.replicas if (base := _base(snapshots, one.name)) is not None]
+    return [ReplicaBase(one.name, one.snapshot_at) for one in states if one.snapshot_at]
 
 
-def _replica(snapshots: Sequence[Snapshot], name: str, lag_hours: float, now: int) -> ReplicaAge:
-    base = _base(snapshots, name)
-    return ReplicaAge(name, base.name if base else None, now - base.created_at if base else None, lag_hours)
-
-
-def _base(snapshots: Sequence[Snapshot], replica: str) -> Snapshot | None:
-    """Replication holds the newest snapshot that arrived."""
-    held = [one for one in snapshots if hold_tag(replica) in one.holds]
-    return max(held, key=lambda one: one.createtxg, default=None)
+def _replica(state: ReplicaState | None, name: str, now: int) -> ReplicaAge:
+    if state is None or not state.snapshot_at:
+        return ReplicaAge(name, None, None)
+    return ReplicaAge(name, state.snapshot, now - state.snapshot_at)

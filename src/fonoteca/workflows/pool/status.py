@@ -20,6 +20,7 @@ from fonoteca.pools.disks import Disk
 from fonoteca.pools.events import Event, count_troubles, parse_events
 from fonoteca.pools.health import PoolHealth
 from fonoteca.pools.listing import DatasetRow, choose_dataset_of, read_dataset_properties, read_datasets
+from fonoteca.pools.proving_replica import ReplicaState, judge_replicas
 from fonoteca.pools.redundancy import answers_to, without_partition
 from fonoteca.pools.scrubbing import PERIODIC, find_scrub_sources, read_last_scrub, words_about_scrubbers
 from fonoteca.pools.snapshots import Snapshot, read_snapshots
@@ -29,6 +30,7 @@ from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.archive import Archive, open_archive
 from fonoteca.workflows.pool.copies_age import CopiesAge, age_of_copies, replica_bases
 from fonoteca.workflows.pool.damage import DamagedThing, count_damage, find_damage, record_damage
+from fonoteca.workflows.pool.replicas import replica_states
 
 Result = TypeVar("Result")
 _ASK_S = 30.0
@@ -105,8 +107,9 @@ class _Asker:
         datasets = (self._ask(lambda: read_datasets(self._zfs, health.name), "its datasets") if answers else None) or []
         facts = self._pool_facts(health, datasets, answers)
         snapshots = self._snapshots(datasets)
-        copies = age_of_copies(snapshots, self._settings, self._now) if snapshots is not None else None
-        things, recorded = self._damage(health, datasets, snapshots or [], record and answers)
+        states = self._replicas() if snapshots is not None else []
+        copies = self._copies(snapshots, states) if snapshots is not None else None
+        things, recorded = self._damage(health, datasets, states, record and answers)
         diagnosis = diagnose(health, facts, count_damage(things) if things else None)
         findings = [*diagnosis.findings, *(copies.findings if copies else ()), *self._findings_of(things), *self._of_mail(health)]
         if answers:
@@ -173,6 +176,16 @@ class _Asker:
             return None
         return self._ask(lambda: read_snapshots(self._zfs, store), "its snapshots")
 
+    def _replicas(self) -> list[ReplicaState]:
+        if self._archive is None or not self._settings.replicas:
+            return []
+        place = self._archive.path
+        return self._ask(lambda: replica_states(place, self._zfs), "the replicas") or []
+
+    def _copies(self, snapshots: Sequence[Snapshot], states: Sequence[ReplicaState]) -> CopiesAge:
+        findings = judge_replicas(self._settings.replicas, states, self._now) if self._archive else []
+        return age_of_copies(snapshots, self._settings, states, findings, self._now)
+
     def _dataset_of_archive(self, datasets: Sequence[DatasetRow]) -> str | None:
         assert self._archive is not None
         try:
@@ -181,11 +194,11 @@ class _Asker:
             return None
 
     def _damage(
-        self, health: PoolHealth, datasets: Sequence[DatasetRow], snapshots: Sequence[Snapshot], record: bool
+        self, health: PoolHealth, datasets: Sequence[DatasetRow], states: Sequence[ReplicaState], record: bool
     ) -> tuple[list[DamagedThing], int]:
         if not health.damaged:
             return [], 0
-        bases = replica_bases(snapshots, self._settings)
+        bases = replica_bases(states)
         try:
             things = find_damage(health.damaged, datasets, self._archive, bases)
         except (FonotecaError, apsw.Error, OSError) as error:
