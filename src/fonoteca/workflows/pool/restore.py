@@ -48,7 +48,7 @@ def _opened_archive_of(zfs: Zfs, origin: Origin, archive: Path) -> Iterator[tupl
     if origin.remote is not None:
         raise UsageError(
             f"{origin.words} is on another machine, and single files are taken from a snapshot of this one",
-            f"Bring the dataset first: fonoteca pool restore {origin.words} --into POOL/NAME; then name that one.",
+            f"Bring the dataset first: fonoteca pool restore {origin.remote}/{origin.dataset} --into POOL/NAME; then name that one.",
         )
     rows = read_datasets(zfs)
     try:
