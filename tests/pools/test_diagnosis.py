@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from fonoteca.ground.findings import FINDING_KINDS, counts_as_damage
 from fonoteca.pools import PoolHealth, Scan, Vdev
 from fonoteca.pools.advice import advise
-from fonoteca.pools.diagnosis import DamageCounts, Diagnosis, PoolFacts, count_by_name, diagnose, seconds_left, words_of_scan
+from fonoteca.pools.diagnosis import Diagnosis, count_by_name, diagnose
 from fonoteca.pools.disks import Disk
 from fonoteca.pools.events import Troubles
+from fonoteca.pools.pool_facts import DamageCounts, PoolFacts
+from fonoteca.pools.scan_words import seconds_left, words_of_scan
 from fonoteca.pools.status_json import parse_status_json
 from fonoteca.pools.status_text import parse_status_text
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 
 from fonoteca.pools.damaged_names import is_metadata
-from fonoteca.pools.diagnosis import DamageCounts, Diagnosis, DiskHealth, has_lost_data, is_resilvering
+from fonoteca.pools.diagnosis import Diagnosis
 from fonoteca.pools.health import PoolHealth
+from fonoteca.pools.pool_facts import DamageCounts, DiskHealth, has_lost_data
+from fonoteca.pools.replacing import is_resilvering
 
 _MANY = 3
 

@@ -13,9 +13,9 @@ from fonoteca.ground.findings import Finding
 from fonoteca.integrity import Ledger
 from fonoteca.integrity.schedule import Provable
 from fonoteca.pools.damaged_names import is_metadata
-from fonoteca.pools.diagnosis import DamageCounts
 from fonoteca.pools.health import DamagedFile
 from fonoteca.pools.listing import DatasetRow, is_below
+from fonoteca.pools.pool_facts import DamageCounts
 from fonoteca.workflows.archive import Archive
 from fonoteca.workflows.heal_archive import ArchiveHealBook
 from fonoteca.workflows.heal_items import DamagedFile as FileToHeal

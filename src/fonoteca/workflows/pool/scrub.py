@@ -10,9 +10,9 @@ import msgspec
 
 from fonoteca.ground.errors import NotFoundError, PoolBusyError, PoolError, UsageError
 from fonoteca.ground.files import write_atomically
-from fonoteca.pools.diagnosis import seconds_left, words_of_scan
 from fonoteca.pools.health import PoolHealth, Scan
 from fonoteca.pools.listing import ERROR_SCRUB_SINCE, read_dataset_properties, read_version
+from fonoteca.pools.scan_words import seconds_left, words_of_scan
 from fonoteca.pools.scrubbing import (
     PERIODIC,
     commands_to_schedule,

@@ -14,12 +14,13 @@ from fonoteca.ground.errors import FonotecaError, NotFoundError
 from fonoteca.ground.findings import Finding, counts_as_damage
 from fonoteca.ground.pool_settings import PoolSettings
 from fonoteca.pools.advice import advise
-from fonoteca.pools.diagnosis import Diagnosis, DiskHealth, GroupHealth, PoolFacts, Verdict, count_by_name, diagnose
+from fonoteca.pools.diagnosis import Diagnosis, Verdict, count_by_name, diagnose
 from fonoteca.pools.disk_sources import DiskSources, read_disks
 from fonoteca.pools.disks import Disk
 from fonoteca.pools.events import Event, count_troubles, parse_events
 from fonoteca.pools.health import PoolHealth
 from fonoteca.pools.listing import DatasetRow, choose_dataset_of, read_dataset_properties, read_datasets
+from fonoteca.pools.pool_facts import DiskHealth, GroupHealth, PoolFacts
 from fonoteca.pools.proving_replica import ReplicaState, judge_replicas
 from fonoteca.pools.redundancy import answers_to, without_partition
 from fonoteca.pools.scrubbing import PERIODIC, find_scrub_sources, read_last_scrub, words_about_scrubbers
