@@ -125,7 +125,7 @@ def test_two_machines_replicate_to_each_other_and_neither_can_harm_the_other(two
         make_pools(guest, "tank")
         guest.run("zfs create -o readonly=on -o canmount=off -o mountpoint=none tank/of-others")
     archive = make_store(first, small_archive, "")
-    second.run("zfs create tank/own; head -c 2M /dev/urandom > /tank/own/a; zfs snapshot tank/own@1")
+    second.run("zfs create tank/own; head -c 30M /dev/urandom > /tank/own/a; zfs snapshot tank/own@1")
     key = second.get("/root/.ssh/authorized_keys").decode().strip()
     second.put(
         "/root/.ssh/authorized_keys",
@@ -155,15 +155,15 @@ def test_two_machines_replicate_to_each_other_and_neither_can_harm_the_other(two
         f'command="fonoteca pool answer --dataset tank/own --may send --replica first",restrict {second_key}\n'.encode(),
     )
     pull = ["pool", "replicate", "--from", "ssh://root@guest2/tank/own", "--into", "tank/of-others/second", "--json"]
-    first.fonoteca(*pull, check=True)
-    assert guids(first, "tank/of-others/second") == guids(second, "tank/own")
-    assert "fonoteca:first" in second.run("zfs holds -H tank/own@1").out
-
-    # no room left: said so, and it goes on when there is some
-    second.run("head -c 30M /dev/urandom > /tank/own/b; zfs snapshot tank/own@2")
     first.run("zfs set quota=10M tank/of-others")
     full = first.fonoteca(*pull)
     assert full.status == 1 and '"code":"disk-full"' in full.err
+
+    # no room left was said, and with room it goes on where it stopped, under the same guards
     first.run("zfs set quota=none tank/of-others")
-    assert first.fonoteca(*pull, check=True).status == 0
+    token = first.run("zfs get -Ho value receive_resume_token tank/of-others/second").out
+    gone_on = first.fonoteca(*pull, check=True)
+    assert [kind for kind, _ in sent(gone_on)] == (["resume"] if token.startswith("1-") else ["full"])
     assert guids(first, "tank/of-others/second") == guids(second, "tank/own")
+    assert first.run("zfs get -Ho value readonly,canmount tank/of-others/second").out == "on\nnoauto\n"
+    assert "fonoteca:first" in second.run("zfs holds -H tank/own@1").out

@@ -54,7 +54,8 @@ def run_child(asked, ends):
             os.dup2(fd, number)
         os.closerange(3, 256)
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as every Python starts
+        for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
         os.chdir(asked["folder"])
         os.environ.clear()
