@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fonoteca.ground.errors import NoZfsError, PoolOutputError, PoolSuspendedError
+from fonoteca.ground.errors import AccessError, NotFoundError, NoZfsError, PoolError, PoolOutputError, PoolSuspendedError
 from fonoteca.pools import PoolHealth, Vdev, Zfs
 from fonoteca.pools.damaged_names import is_metadata, parse_damaged
 from fonoteca.pools.status import read_health, suspended_pools, within
@@ -315,3 +315,25 @@ def test_errors_within_a_time_limit_come_through() -> None:
     with pytest.raises(ZeroDivisionError):
         within(5, lambda: 1 // 0)
     assert within(5, lambda: 7) == 7
+
+
+def test_what_zpool_refuses_is_told_with_the_way_out(programs: Path) -> None:
+    for words, kind in (
+        ("cannot open 'nowhere': no such pool", NotFoundError),
+        ("Permission denied the ZFS utilities must be run as root.", AccessError),
+        ("The ZFS modules are not loaded.\nTry running '/sbin/modprobe zfs' as root to load them.", NoZfsError),
+        ("internal error: out of memory", PoolError),
+    ):
+        _put_program(programs, "zpool", f'echo "{words}" >&2; exit 1')
+        with pytest.raises(kind) as error:
+            read_health(Zfs(), "nowhere")
+        assert error.value.hint
+
+
+def test_old_zpool_says_usage_in_its_last_lines(programs: Path) -> None:
+    """Only the last three lines of an error are kept."""
+    text = OUTPUT / "2.1-never-scrubbed-by-source.txt"
+    _put_program(programs, "zpool", f"""case "$*" in
+        *-j*) printf 'invalid option j\\nusage:\\n\\tstatus [-igLpPstvxD] [pool] ... \\n\\t    [interval [count]]\\n' >&2; exit 2;;
+        *) cat {text};; esac""")  # fmt: skip
+    assert read_health(Zfs())[0].name == "tank"
