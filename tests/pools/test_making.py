@@ -252,6 +252,17 @@ def test_a_byte_too_few_is_a_difference() -> None:
     assert [one.about for one in compare_pool(plan, disks, short)] == ["tank used and available (zfs list)"]
 
 
+def test_metadata_on_a_special_vdev_may_be_shown_beyond_what_was_reckoned() -> None:
+    plan = store_plan(parse_layout("raidz2x6+special:mirrorx3"), TB22, special_disk_bytes=10**12)
+    disks = by_name(*(disk(number) for number in range(6)), *(disk(20 + number, is_rotational=False, bytes=10**12) for number in range(3)))
+    plan = choose_disks(plan, list(disks.values())).plan
+    whole = as_planned(plan, disks)
+    told = [
+        compare_pool(plan, disks, msgspec.structs.replace(whole, shown_bytes=whole.shown_bytes + more)) for more in (516_096, -1, 10**9)
+    ]
+    assert [len(differences) for differences in told] == [0, 1, 1]
+
+
 def test_values_are_compared_as_zfs_prints_them() -> None:
     wanted = {"recordsize": "1M", "acltype": "posixacl", "quota": "none", "atime": "off", "refreservation": "1.5G", "xattr": "sa"}
     found = {"recordsize": "1048576", "acltype": "posix", "quota": "0", "atime": "on", "refreservation": "1610612736"}

@@ -16,6 +16,9 @@ from fonoteca.pools.layout import Layout, VdevShape
 from fonoteca.pools.plan_file import PLAN_PROPERTY, PlannedVdev, PoolPlan, Role
 
 
+_METADATA_AT_FIRST = 64 << 20
+
+
 class MakingStep(msgspec.Struct, frozen=True):
     """One command to run; `destroys` says what is gone after it."""
 
@@ -215,9 +218,16 @@ def compare_pool(plan: PoolPlan, disks: Mapping[str, Disk], found: PoolFacts) ->
             told.append(Difference(name, "there", "missing"))
         else:
             told += [Difference(f"{name} {key}", *pair) for key, pair in differing(wanted, found.datasets[name]).items()]
-    reckoned = reckon_plan(plan, disks)
-    sizes: Sequence[tuple[str, int, int]] = (
-        ("size (zpool list)", reckoned.pool_bytes, found.pool_bytes),
-        ("used and available (zfs list)", reckoned.shown_bytes, found.shown_bytes),
+    return told + _compare_sizes(plan, reckon_plan(plan, disks), found)
+
+
+def _compare_sizes(plan: PoolPlan, reckoned: Capacity, found: PoolFacts) -> list[Difference]:
+    """To the byte; but metadata on a special vdev counts as used and was never part of what is available."""
+    has_special = any(vdev.role in ("special", "dedup") for vdev in plan.vdevs)
+    beyond = found.shown_bytes - reckoned.shown_bytes
+    is_shown = 0 <= beyond <= _METADATA_AT_FIRST if has_special else beyond == 0
+    sizes = (
+        ("size (zpool list)", reckoned.pool_bytes, found.pool_bytes, reckoned.pool_bytes == found.pool_bytes),
+        ("used and available (zfs list)", reckoned.shown_bytes, found.shown_bytes, is_shown),
     )
-    return told + [Difference(f"{plan.name} {about}", f"{wanted:,}", f"{seen:,}") for about, wanted, seen in sizes if wanted != seen]
+    return [Difference(f"{plan.name} {about}", f"{wanted:,}", f"{seen:,}") for about, wanted, seen, is_so in sizes if not is_so]

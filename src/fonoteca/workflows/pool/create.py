@@ -139,6 +139,8 @@ class PoolMaker:
     def _notes(self, shown_bytes: int) -> list[str]:
         notes = [warning for disk in self._disks.values() for warning in (f"{disk.name}: {text}" for text in disk.warnings)]
         notes += [f"{disk.best_name}: SMART: {'; '.join(disk.smart.facts)}" for disk in self._disks.values() if disk.smart.grade == "watch"]
+        if any(vdev.role == "special" and vdev.width < 3 for vdev in self.plan.vdevs):
+            notes.append("the special vdev is a mirror of two, and the pool dies with it; three disks are better")
         if not any(disk.is_file for disk in self._disks.values()):
             notes += spread_notes(self.plan, self._disks)
         if self.plan.reckoned_shown_bytes not in (0, shown_bytes):
