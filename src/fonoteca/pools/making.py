@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -14,9 +14,6 @@ from fonoteca.pools.disk_checks import Refusal, check_brothers, check_disk, chec
 from fonoteca.pools.disks import Disk
 from fonoteca.pools.layout import Layout, VdevShape
 from fonoteca.pools.plan_file import PLAN_PROPERTY, PlannedVdev, PoolPlan, Role
-
-
-_METADATA_AT_FIRST = 64 << 20
 
 
 class MakingStep(msgspec.Struct, frozen=True):
@@ -223,9 +220,8 @@ def compare_pool(plan: PoolPlan, disks: Mapping[str, Disk], found: PoolFacts) ->
 
 def _compare_sizes(plan: PoolPlan, reckoned: Capacity, found: PoolFacts) -> list[Difference]:
     """To the byte; but metadata on a special vdev counts as used and was never part of what is available."""
-    has_special = any(vdev.role in ("special", "dedup") for vdev in plan.vdevs)
-    beyond = found.shown_bytes - reckoned.shown_bytes
-    is_shown = 0 <= beyond <= _METADATA_AT_FIRST if has_special else beyond == 0
+    room = reckoned.special.shown_bytes if reckoned.special else 0
+    is_shown = 0 <= found.shown_bytes - reckoned.shown_bytes <= room
     sizes = (
         ("size (zpool list)", reckoned.pool_bytes, found.pool_bytes, reckoned.pool_bytes == found.pool_bytes),
         ("used and available (zfs list)", reckoned.shown_bytes, found.shown_bytes, is_shown),
