@@ -64,7 +64,7 @@ def test_three_disks_of_a_vdev_cost_nothing_and_four_cost_tracks_that_heal_bring
 
     healed = blueprint.fonoteca("heal", ARCHIVE)
     assert healed.status == 0, healed
-    blueprint.run("zpool scrub -w tank; zpool scrub -w tank; zpool clear tank")
+    blueprint.run("zpool scrub -w tank; zpool scrub -w tank; zpool clear tank; zfs snapshot tank/fonoteca/archive@healed")
     status, told = status_of(blueprint)
     assert status == 0 and told["verdict"] == "well" and told["headline"] == "tank is well.", told
 

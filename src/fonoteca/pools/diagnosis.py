@@ -100,10 +100,12 @@ def _disk(place: Place, facts: PoolFacts, troubles: Mapping[int, Troubles]) -> D
     leaf = place.leaf
     known = facts.disks.get(leaf.path or leaf.former_path or leaf.name)
     recent = troubles.get(leaf.guid) if leaf.guid else None
+    has_errors = leaf.read_errors or leaf.write_errors or leaf.checksum_errors  # none after a clear, which the kernel's events outlive
     return DiskHealth(
         pool=place.pool, vdev=place.group.name, disk=leaf.former_path or leaf.path or leaf.name, state=leaf.state, guid=leaf.guid,
         bay=known.bay if known else None, serial=known.serial if known else "", read_errors=leaf.read_errors,
-        write_errors=leaf.write_errors, checksum_errors=leaf.checksum_errors, is_rising=bool(recent and recent.in_last_day), note=leaf.note,
+        write_errors=leaf.write_errors, checksum_errors=leaf.checksum_errors, is_rising=bool(recent and recent.in_last_day and has_errors),
+        note=leaf.note,
         stand_in=place.stand_in.name if place.stand_in else None,
     )  # fmt: skip
 

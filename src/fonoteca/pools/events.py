@@ -69,10 +69,15 @@ def read_environment(environment: Mapping[str, str]) -> Event | None:
 
 
 def count_troubles(events: Iterable[Event], pool: str, now: int) -> list[Troubles]:
-    """Errors by disk, the worst of the last day first. The kernel keeps some hundred events, so these are lower bounds."""
+    """Errors by disk since its last `zpool clear`, the worst of the last day first.
+
+    The kernel keeps some hundred events, so these are lower bounds.
+    """
     by_disk: dict[int, list[Event]] = {}
     for event in events:
-        if event.pool == pool and event.vdev_guid and trouble_of(event):
+        if event.kind == "vdev_clear":
+            by_disk.pop(event.vdev_guid, None)
+        elif event.pool == pool and event.vdev_guid and trouble_of(event):
             by_disk.setdefault(event.vdev_guid, []).append(event)
     found = [_troubles(guid, those, now) for guid, those in by_disk.items()]
     return sorted(found, key=lambda one: (-one.in_last_day, -one.count, one.path))

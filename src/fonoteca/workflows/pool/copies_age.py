@@ -52,9 +52,9 @@ class CopiesAge(msgspec.Struct, frozen=True):
 
 
 def age_of_copies(
-    snapshots: Sequence[Snapshot], settings: PoolSettings, states: Sequence[ReplicaState], replica_findings: Sequence[Finding], now: int
-) -> CopiesAge:
-    """What is late, held against the settings. `snapshots` are those of the dataset of the store."""
+    store: str, snapshots: Sequence[Snapshot], settings: PoolSettings, states: Sequence[ReplicaState], judged: Sequence[Finding], now: int
+) -> CopiesAge:  # fmt: skip
+    """What is late, held against the settings; `snapshots` are those of the dataset `store`, `judged` findings about the replicas."""
     newest = max(snapshots, key=lambda one: one.createtxg, default=None)
     age = None if newest is None else now - newest.created_at
     known = {state.name: state for state in states}
@@ -63,8 +63,8 @@ def age_of_copies(
     limit = late_after(settings.snapshots)
     if limit is not None and (age is None or age > limit):
         fact = "there is none" if age is None else f"the newest is {format_duration(age)} old"
-        findings.append(Finding("snapshot-late", newest.dataset if newest else settings.dataset or "the store", fact))
-    return CopiesAge(newest.name if newest else None, age, replicas, (*findings, *replica_findings))
+        findings.append(Finding("snapshot-late", store, fact))
+    return CopiesAge(newest.name if newest else None, age, replicas, (*findings, *judged))
 
 
 def late_after(policies: Sequence[SnapshotSettings]) -> int | None:

@@ -175,19 +175,21 @@ class _Finder:
             known = os.stat(file.path)
         except OSError:
             known = None
-        found: list[str] = []
+        found: dict[tuple[int, int], str] = {}
         for place in self._book.places(file):
             if len(found) == _COPIES_TOLD:
                 break
-            if _may_be_whole(place, file.size, known):
-                found.append(str(place))
-        return found + [f"the replica {one.name}" for one in self._replicas if known is not None and known.st_ctime <= one.at]
+            other = _stat_of_copy(place, file.size, known)
+            if other is not None:
+                found.setdefault((other.st_dev, other.st_ino), str(place))
+        return [*found.values()] + [f"the replica {one.name}" for one in self._replicas if known is not None and known.st_ctime <= one.at]
 
 
-def _may_be_whole(place: Path, size: int | None, damaged: os.stat_result | None) -> bool:
+def _stat_of_copy(place: Path, size: int | None, damaged: os.stat_result | None) -> os.stat_result | None:
+    """None for what cannot be a whole copy."""
     try:
         other = os.stat(place)
     except OSError:
-        return False
+        return None
     is_same = damaged is not None and (other.st_ino == damaged.st_ino and other.st_mtime_ns == damaged.st_mtime_ns)
-    return not is_same and (size is None or other.st_size == size)
+    return other if not is_same and (size is None or other.st_size == size) else None

@@ -24,7 +24,7 @@ from fonoteca.pools.pool_facts import DiskHealth, GroupHealth, PoolFacts
 from fonoteca.pools.proving_replica import ReplicaState, judge_replicas
 from fonoteca.pools.redundancy import answers_to, without_partition
 from fonoteca.pools.scrubbing import PERIODIC, find_scrub_sources, read_last_scrub, words_about_scrubbers
-from fonoteca.pools.snapshots import Snapshot, read_snapshots
+from fonoteca.pools.snapshots import read_snapshots
 from fonoteca.pools.status import read_health, within
 from fonoteca.pools.zed import words_about_mail
 from fonoteca.pools.zfs import Zfs
@@ -107,9 +107,9 @@ class _Asker:
         answers = health.state != "SUSPENDED"  # else whatever is asked of its datasets may wait for ever
         datasets = (self._ask(lambda: read_datasets(self._zfs, health.name), "its datasets") if answers else None) or []
         facts = self._pool_facts(health, datasets, answers)
-        snapshots = self._snapshots(datasets)
-        states = self._replicas() if snapshots is not None else []
-        copies = self._copies(snapshots, states) if snapshots is not None else None
+        store = self._store(datasets)
+        states = self._replicas() if store is not None else []
+        copies = self._copies(store, states) if store is not None else None
         things, recorded = self._damage(health, datasets, states, record and answers)
         diagnosis = diagnose(health, facts, count_damage(things) if things else None)
         findings = [*diagnosis.findings, *(copies.findings if copies else ()), *self._findings_of(things), *self._of_mail(health)]
@@ -170,12 +170,10 @@ class _Asker:
                 known[name] = disk
         return known
 
-    def _snapshots(self, datasets: Sequence[DatasetRow]) -> list[Snapshot] | None:
-        """Of the dataset that the store lies in, and below; None where it is in another pool, or nowhere."""
+    def _store(self, datasets: Sequence[DatasetRow]) -> str | None:
+        """The dataset that the store lies in; None where it is in another pool, or nowhere."""
         store = self._settings.dataset or (self._dataset_of_archive(datasets) if self._archive else None)
-        if store is None or store not in {one.name for one in datasets}:
-            return None
-        return self._ask(lambda: read_snapshots(self._zfs, store), "its snapshots")
+        return store if store in {one.name for one in datasets} else None
 
     def _replicas(self) -> list[ReplicaState]:
         if self._archive is None or not self._settings.replicas:
@@ -183,9 +181,12 @@ class _Asker:
         place = self._archive.path
         return self._ask(lambda: replica_states(place, self._zfs), "the replicas") or []
 
-    def _copies(self, snapshots: Sequence[Snapshot], states: Sequence[ReplicaState]) -> CopiesAge:
+    def _copies(self, store: str, states: Sequence[ReplicaState]) -> CopiesAge | None:
+        snapshots = self._ask(lambda: read_snapshots(self._zfs, store), "its snapshots")
+        if snapshots is None:
+            return None
         findings = judge_replicas(self._settings.replicas, states, self._now) if self._archive else []
-        return age_of_copies(snapshots, self._settings, states, findings, self._now)
+        return age_of_copies(store, snapshots, self._settings, states, findings, self._now)
 
     def _dataset_of_archive(self, datasets: Sequence[DatasetRow]) -> str | None:
         assert self._archive is not None
