@@ -94,5 +94,6 @@ def _thing(thing: DamagedThing) -> str:
 
 def _findings(one: PoolReport) -> list[str]:
     """Damaged files stand above."""
-    told = [finding for finding in one.findings if finding.code not in ("pool-damaged-file", "pool-stale-error")]
+    above = {thing.text for thing in one.damaged}
+    told = [finding for finding in one.findings if finding.path not in above]
     return [f"  {finding.code}  {on_one_line(finding.path)}: {on_one_line(finding.fact)}" for finding in told]
