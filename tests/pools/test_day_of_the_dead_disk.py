@@ -47,7 +47,7 @@ def test_from_alarm_to_healthy_pool(guest_with_disks: Guest) -> None:
     guest = guest_with_disks
     disks = disks_of(guest)
     assert len(disks) == 22 and all(disk["wwn"] and disk["bytes"] == 22 * 10**12 and disk["bay"] for disk in disks)
-    assert all(link(disk).startswith("/dev/disk/by-id/") and disk["serial"] in link(disk) for disk in disks)
+    assert all(link(disk) == f"/dev/disk/by-id/wwn-{disk['wwn']}" for disk in disks)
     make_pool(guest, disks)
     guest.run("head -c 48M /dev/urandom > /tank/music; sync; sha256sum /tank/music > /tmp/sums")
     guest.start_zed("statechange-slot_off.sh")
@@ -57,26 +57,29 @@ def test_from_alarm_to_healthy_pool(guest_with_disks: Guest) -> None:
     guest.wait_until("zpool status -P tank | grep -q REMOVED && zpool status tank | grep -q INUSE", timeout_s=300)
     guest.run("zpool wait -t resilver tank")
 
-    guided = guest.fonoteca("pool", "replace", dead["serial"], check=True).out
-    assert f"serial {dead['serial']}" in guided and "It is safe to pull it now" in guided and "stands in for it" in guided
+    guided = guest.fonoteca("pool", "replace", link(dead), check=True).out
+    assert (
+        f"WWN {dead['wwn'].removeprefix('0x').upper()}" in guided and "It is safe to pull it now" in guided and "stands in for it" in guided
+    )
     assert link(disks[21]) in guided  # the one that is free
 
     guest.machine.plug_disk(4, serial="ZTNEW1")
-    guest.wait_until("ls /dev/disk/by-id | grep -q ZTNEW1", timeout_s=120)
+    guest.wait_until("lsblk -ndo SERIAL | grep -q ZTNEW1 && udevadm settle", timeout_s=120)
     new = next(disk for disk in disks_of(guest) if disk["serial"] == "ZTNEW1")
-    report = told(guest, "replace", dead["serial"], link(new), "--yes")
+    report = told(guest, "replace", link(dead), link(new), "--yes")
     assert report["outcome"] == "healthy"
     assert "AVAIL" in spares(guest) and "INUSE" not in spares(guest)
     guest.run("sha256sum -c /tmp/sums")
-    assert dead["serial"] not in guest.run("zpool status -P tank").out and "ZTNEW1" in guest.run("zpool status -P tank").out
+    status = guest.run("zpool status -P tank").out
+    assert link(dead) not in status and link(new) in status
 
     # a healthy disk is pulled instead of the dead one: put it back first
     guest.run(["zpool", "remove", "tank", link(disks[20])])
     guest.run(["zpool", "offline", "-f", "tank", link(disks[11])])
     guest.machine.pull_disk(14)
-    guest.wait_until("zpool status -P tank | grep ZT0014 | grep -q REMOVED", timeout_s=120)
-    error = told(guest, "replace", disks[11]["serial"], link(disks[21]), "--yes", status=1)
-    assert disks[13]["serial"] in error["message"] and "was pulled" in error["message"] and "zpool online" in error["hint"]
+    guest.wait_until(f"zpool status -P tank | grep {link(disks[13])} | grep -q REMOVED", timeout_s=120)
+    error = told(guest, "replace", link(disks[11]), link(disks[21]), "--yes", status=1)
+    assert link(disks[13]) in error["message"] and "was pulled" in error["message"] and "zpool online" in error["hint"]
 
 
 def test_draid_and_a_growing_raidz_are_as_planned(guest_with_disks: Guest) -> None:

@@ -253,6 +253,13 @@ def test_a_disk_that_is_gone_is_named_by_the_serial_on_its_label() -> None:
     assert "ZX200004" in introduce(found, None) and "one of 10 of raidz3-0 in tank" in introduce(found, None)
 
 
+def test_a_disk_that_is_gone_and_went_by_its_wwn_is_named_by_that() -> None:
+    row = "\t    77  REMOVED  0     0     0  was /dev/disk/by-id/wwn-0x5000c500a0000004-part1"
+    health = pool(*ten(d4=row))
+    found = find_place([health], ["/dev/disk/by-id/wwn-0x5000c500a0000004"])
+    assert "WWN 5000C500A0000004" in " ".join(step.words for step in plan_steps(found, judge(health, found), None, Surroundings()))
+
+
 def test_a_disk_that_answers_stays_in_while_the_new_one_is_filled() -> None:
     health = pool(*ten(), state="ONLINE")
     found = find_place([health], ["ZX200004"])

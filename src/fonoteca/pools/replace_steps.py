@@ -117,6 +117,9 @@ def _where(place: Place, around: Surroundings) -> str:
     serial = serial_of_link(place.leaf.former_path or place.leaf.path or place.leaf.name)
     if serial:
         return f"the machine does not see it any more; the label has the serial {serial}"
+    wwn = re.search(r"wwn-0x([0-9a-fA-F]{8,32})", place.leaf.former_path or place.leaf.path or place.leaf.name)
+    if wwn:
+        return f"the machine does not see it any more; the label has the WWN {wwn[1].upper()}"
     return f"the machine does not see it any more; it was {place.leaf.former_path or place.leaf.name}"
 
 
