@@ -67,8 +67,12 @@ def test_virtual_disks_have_names_and_can_be_pulled(guest_with_disks: Guest) -> 
     assert {f"wwn-0x5000c500a00000{number:02x}" for number in range(1, 23)} <= set(names)
     guest_with_disks.machine.pull_disk(5)
     guest_with_disks.wait_until("! test -e /dev/disk/by-id/wwn-0x5000c500a0000005")
-    guest_with_disks.machine.plug_disk(5, "ZNEW0001")
-    guest_with_disks.wait_until("ls /dev/disk/by-id | grep -q ZNEW0001")
+    new = guest_with_disks.machine.plug_disk(5, "ZNEW0001")
+    guest_with_disks.wait_until(f"test -b /dev/disk/by-id/{new}")
+    guest_with_disks.machine.pull_disk(5)
+    guest_with_disks.wait_until(f"! test -e /dev/disk/by-id/{new}")
+    assert guest_with_disks.machine.plug_disk(5) == "wwn-0x5000c500a0000005"
+    guest_with_disks.wait_until("test -b /dev/disk/by-id/wwn-0x5000c500a0000005")
 
 
 def test_slots_are_taken_all_or_none(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ STATE.json is `zpool status -j --json-int`, STATE.txt `zpool status -vP`, STATE.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 from zfs_lab import DISKS, PLAIN, Guest, opened
@@ -73,6 +74,14 @@ class Capturing:
         """Write what another command says now."""
         (self.folder / f"{self.version}-{name}").write_bytes(self.guest.run(command).out_bytes)
 
+    def keep_events(self, name: str, most: int = 8) -> None:
+        """Write the first events of each class."""
+        kept, seen = b"", Counter[bytes]()
+        for event in self.guest.run("zpool events -vH").out_bytes.split(b"\n\n"):
+            seen[kind := event.partition(b"class = ")[2].split(b"\n")[0]] += 1
+            kept += event + b"\n\n" if event.strip() and seen[kind] <= most else b""
+        (self.folder / f"{self.version}-{name}").write_bytes(kept)
+
 
 def capture_health(c: Capturing) -> None:
     """Healthy in all shapes, scrubbed and not."""
@@ -87,7 +96,7 @@ def capture_health(c: Capturing) -> None:
     c.run("zfs create 'p/with space'; zfs create -o quota=100M p/made; zfs snapshot -r p@first")
     c.keep_words("zfs-list.txt", "zfs list -Hp -t all -o name,type,used,available,referenced,guid,createtxg,creation -r p")
     c.keep_words("zfs-get.txt", "zfs get -Hp all p/made")
-    c.keep_words("events.txt", "zpool events -vH")
+    c.keep_events("events.txt")
     c.fresh("mirror /v/d1 /v/d2 log mirror /v/d3 /v/d4 cache /v/d5 special mirror /v/d6 /v/d7 dedup /v/d8")
     c.keep("all-roles")
     c.keep_words("list-v-all-roles.txt", "zpool list -Hpv")
@@ -178,7 +187,7 @@ def capture_scrubs(c: Capturing) -> None:
     c.damage("d1", "d2")
     c.run("zpool scrub -w p")
     c.keep("scrub-repaired")
-    c.keep_words("events-checksum.txt", "zpool events -vH")
+    c.keep_events("events-checksum.txt")
     c.run("zpool clear p")
     c.keep("cleared")
 
@@ -192,7 +201,7 @@ def capture_errors(c: Capturing) -> None:
     c.guest.run(["python3", "-SE", "-c", SPOIL_FILES])
     c.run("zpool import -d /v p; zpool scrub -w p")
     c.keep("damaged-files")
-    c.keep_words("events-data.txt", "zpool events -vH | head -c 60000")
+    c.keep_events("events-data.txt")
     c.run("rm '/p/with space/gone'; zpool sync p")
     c.keep("damaged-deleted-file")
     c.run("zfs umount p/data")

@@ -93,15 +93,17 @@ class Machine:
         """Take disk `number` out, as a hand does."""
         self.tell("device_del", id=f"scsi-disk{number:02}")
 
-    def plug_disk(self, number: int, serial: str | None = None) -> None:
-        """Put disk `number` in: the one that was pulled, or with a `serial` of its own a new, empty one."""
+    def plug_disk(self, number: int, serial: str | None = None) -> str:
+        """Put disk `number` in: the one that was pulled, or with a `serial` of its own a new, empty one. Its name in /dev/disk/by-id."""
         name = f"disk{number:02}"
         if serial:
             name = f"disk-{serial}"
             path = self.folder / f"{name}.qcow2"
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, str(DISK_BYTES)], check=True, timeout=60)
             self.tell("blockdev-add", **drive_words(path, name))
-        self.tell("device_add", **{**disk_device(number, serial), "drive": name})
+        device = disk_device(number, serial)
+        self.tell("device_add", **{**device, "drive": name})
+        return f"wwn-{device['wwn']:#018x}"
 
     @property
     def agent_path(self) -> Path:

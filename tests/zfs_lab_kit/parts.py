@@ -31,11 +31,11 @@ def hash_of(*things: Path | str) -> str:
     """Twelve hex digits that change with any of the texts, files or folders (by names and bytes)."""
     digest = hashlib.sha256()
     for thing in things:
-        files = sorted(path for path in thing.rglob("*") if _counts(path)) if isinstance(thing, Path) and thing.is_dir() else [thing]
-        for file in files:
-            name = file.relative_to(thing) if isinstance(file, Path) and isinstance(thing, Path) and file != thing else file
-            digest.update(str(name if name != thing or isinstance(thing, str) else thing.name).encode() + b"\0")
-            digest.update(file.read_bytes() if isinstance(file, Path) else b"")
+        if isinstance(thing, str):
+            digest.update(thing.encode() + b"\0")
+            continue
+        for file in sorted(path for path in thing.rglob("*") if _counts(path)) if thing.is_dir() else [thing]:
+            digest.update(str(file.relative_to(thing.parent)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]
 
 
