@@ -89,7 +89,7 @@ def test_pool_that_says_online_with_files_it_cannot_repair_has_lost_data() -> No
     ):
         health = health_of(name)
         diagnosis = diagnose(health, FACTS)
-        assert health.state == "ONLINE" and diagnosis.verdict == "damaged" and diagnosis.headline.startswith("tank has lost data in ")
+        assert health.state == "ONLINE" and diagnosis.verdict == "damaged" and diagnosis.headline.startswith("tank has lost data")
 
 
 def test_damage_without_a_count_is_known_by_its_message() -> None:
@@ -107,12 +107,19 @@ def test_damage_in_snapshots_only_loses_nothing_of_today() -> None:
     assert count_by_name(health) == DamageCounts(in_snapshots=2)
 
 
-def test_suspended_pool_tells_to_pull_nothing_and_then_to_clear() -> None:
-    health = health_of("2.1-suspended-by-source")
+@pytest.mark.parametrize("name", ["2.1-suspended-by-source", "2.3-suspended-wait", "2.3-suspended-continue"])
+def test_suspended_pool_tells_to_pull_nothing_and_then_to_clear(name: str) -> None:
+    health = health_of(name)
     diagnosis = diagnose(health, FACTS)
     steps = advise(health, diagnosis, DamageCounts())
     assert diagnosis.verdict == "suspended" and "stopped" in diagnosis.headline
-    assert steps[0].startswith("Pull nothing") and any("zpool clear tank" in step for step in steps)
+    assert steps[0].startswith("Pull nothing") and any(f"zpool clear {health.name}" in step for step in steps)
+
+
+def test_count_of_errors_is_not_taken_for_a_count_of_files() -> None:
+    health = health_of("2.1-without-v-by-source")
+    assert diagnose(health, FACTS).headline == "tank has lost data (3 errors)."
+    assert any("as root" in step for step in advise(health, diagnose(health, FACTS), count_by_name(health)))
 
 
 def test_resilver_is_waited_for_before_anything_else_is_pulled() -> None:

@@ -88,7 +88,9 @@ def _of_damage(health: PoolHealth, damage: DamageCounts, pool: str, archive: str
         steps.append("Blocks of ZFS itself are damaged: copy what can be read elsewhere (fonoteca pool replicate), then restore the pool.")
     if damage.mendable:
         steps.append(f"Mend the files of the archive: fonoteca heal{f' {shlex.quote(archive)}' if archive else ''}")
-    if damage.outside:
+    if not health.damaged:
+        steps.append(f"See as root which files: fonoteca pool status {pool}")
+    elif damage.outside:
         steps.append("Put the files that heal does not know back from a copy: fonoteca pool restore takes them from snapshots.")
     if damage.stale:
         steps.append("Names without a file were mended or removed since, or their folder is damaged too: two scrubs tell which.")

@@ -146,6 +146,8 @@ def _headline(
 
 
 def _what_is_lost(health: PoolHealth, damage: DamageCounts) -> str:
-    if damage.today:
+    if not health.damaged and health.error_count:  # blocks, not files; their names are for root
+        return f" ({format_count(health.error_count, 'error')})"
+    if health.damaged and damage.today:
         return f" in {format_count(damage.today, 'file')}"
     return " of ZFS itself" if any(map(is_metadata, health.damaged)) else ""

@@ -28,7 +28,7 @@ def findings_of_pool(health: PoolHealth, groups: Sequence[GroupHealth]) -> list[
         found.append(Finding("pool-damaged-metadata", health.name, f"{format_count(count, 'object')} of ZFS itself cannot be read"))
     if has_lost_data(health) and not health.damaged:  # the names are for root, or the pool has none yet
         count = health.error_count
-        fact = f"{format_count(count, 'file')} cannot be read" if count else "ZFS says that data is lost"
+        fact = format_count(count, "error") if count else "ZFS says that data is lost"
         found.append(Finding("pool-damaged-file", health.name, f"{fact}; zpool status -v as root names what"))
     return found
 
