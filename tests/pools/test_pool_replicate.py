@@ -65,7 +65,7 @@ def test_replica_of_a_store_follows_it_through_cuts_lost_snapshots_and_conflicts
     # cut in the middle: what arrived stays, the next run sends the rest
     guest.run(f"head -c 40M /dev/urandom > /{STORE}/archive/more; zfs snapshot -r {STORE}@two")
     job = guest.start_fonoteca(*words, "--limit", "2MB")
-    guest.wait_until("pgrep -f 'zfs receive.*backup/fonoteca/archive'; sleep 3")
+    guest.wait_until("pgrep -f '[z]fs receive .*backup/fonoteca/archive$' && sleep 3")
     job.kill(9)
     job.wait(60)
     guest.wait_until("zfs get -Ho value receive_resume_token backup/fonoteca/archive | grep ^1-")
