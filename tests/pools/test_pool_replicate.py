@@ -137,9 +137,8 @@ def test_two_machines_replicate_to_each_other_and_neither_can_harm_the_other(two
     assert guids(second, "tank/of-others/first") == guids(first, STORE)
 
     # what the first machine holds is what it may do, even in the hands of a thief
-    for words in ("zfs destroy -r tank/of-others/first", "fonoteca pool answer --dataset tank --may receive -- forget tank/own",
-                  "x -- receive tank/own 1 0 filesystem", "x -- send full tank/own 1 1 - -", ""):  # fmt: skip
-        tried = first.run(["ssh", "-o", "BatchMode=yes", "root@guest2", *([words] if words else [])], check=False)
+    for words in ("zfs destroy -r tank/of-others/first", "x -- receive tank/own 1 0 filesystem"):
+        tried = first.run(["ssh", "-o", "BatchMode=yes", "root@guest2", words], check=False)
         assert tried.status and "refused" in tried.err and not tried.out, words
     package = first.run(f"zfs send -R {STORE}@one | ssh root@guest2 'x -- receive tank/of-others/first/x 1 0 filesystem'", check=False)
     assert "package" in package.err
@@ -147,9 +146,6 @@ def test_two_machines_replicate_to_each_other_and_neither_can_harm_the_other(two
 
     # and back: the first machine fetches what the second one has, under a key that may only send
     second_key = first.run("cat /root/.ssh/id_ed25519.pub").out.strip()
-    second.run("sed -i 's/first --may receive/none --may receive/' /root/.ssh/authorized_keys")
-    refused = first.fonoteca(*push)
-    assert refused.status == 1 and '"code":"no-access"' in refused.err
     second.put(
         "/root/.ssh/authorized_keys",
         f'command="fonoteca pool answer --dataset tank/own --may send --replica first",restrict {second_key}\n'.encode(),
