@@ -103,5 +103,5 @@ def test_part_that_fails_is_not_kept_and_shows_what_was_said(tmp_path: Path) -> 
     assert not (tmp_path / f"part-{'0' * 12}").exists()
     made = keep_part(tmp_path, "part", "0" * 12, lambda folder: (folder / "whole").touch())
     assert keep_part(tmp_path, "part", "0" * 12, fail) == made
-    keep_part(tmp_path, "part", "1" * 12, lambda folder: (folder / "whole").touch())
+    keep_part(tmp_path, "part", "1" * 12, lambda folder: (folder / "whole").touch(), others=0)
     assert not made.exists()

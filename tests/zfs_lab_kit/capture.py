@@ -262,6 +262,24 @@ def capture_suspended(_: Capturing) -> None:
             own.keep(f"suspended-{mode}")
 
 
+def capture_zed(c: Capturing) -> None:
+    """What ZED hands to a zedlet: one paragraph of its environment per event."""
+    c.fresh("raidz2 /v/d1 /v/d2 /v/d3 /v/d4 /v/d5 spare /v/d6")
+    c.write()
+    c.guest.put("/etc/zfs/zed.d/all-told.sh", b"#!/bin/sh\n{ env | grep ^ZEVENT_ | sort; echo; } >> /tmp/told-$ZEVENT_SUBCLASS\n")
+    c.run("chmod 755 /etc/zfs/zed.d/all-told.sh")
+    c.guest.start_zed()
+    c.run("zinject -d /v/d2 -A fault p")
+    c.guest.wait_until("zpool status p | grep -q INUSE")  # ZED takes the spare
+    c.run("zpool wait -t resilver p; zpool scrub -w p")
+    c.guest.wait_until("grep -q FAULTED /tmp/told-statechange && test -e /tmp/told-scrub_finish")
+    c.run("zpool clear p; zpool wait -t resilver p; zinject -d /v/d3 -e checksum -f 20 p; zpool scrub -w p; zinject -c all")
+    c.guest.wait_until("test -e /tmp/told-checksum")
+    for name in c.run("ls /tmp | grep ^told-").split():
+        told = c.guest.get(f"/tmp/{name}").split(b"\n\n")
+        (c.folder / f"{c.version}-zed-{name.removeprefix('told-')}.txt").write_bytes(b"\n\n".join(told[:3]) + b"\n")
+
+
 CAPTURES = {
     "health": capture_health,
     "losses": capture_losses,
@@ -269,6 +287,7 @@ CAPTURES = {
     "errors": capture_errors,
     "rest": capture_rest,
     "suspended": capture_suspended,
+    "zed": capture_zed,
 }
 
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def keep_part(cache: Path, name: str, key: str, make: Callable[[Path], None], *, others: int = 0) -> Path:
+def keep_part(cache: Path, name: str, key: str, make: Callable[[Path], None], *, others: int = 1) -> Path:
     """The folder NAME-KEY, made by `make` where it is not there: beside its place, renamed when whole.
 
     Of those with other keys only the newest `others` stay.
@@ -67,10 +68,16 @@ def keep_part(cache: Path, name: str, key: str, make: Callable[[Path], None], *,
                 shutil.rmtree(broken, ignore_errors=True)
             partial.mkdir(parents=True)
             make(partial)
+            (partial / "made").write_text(uuid.uuid4().hex)
             for old in sorted(cache.glob(f"{name}-????????????"), key=lambda path: -path.stat().st_mtime)[others:]:
                 shutil.rmtree(old, ignore_errors=True)
             os.replace(partial, folder)
     return folder
+
+
+def identity(part: Path) -> str:
+    """What tells a part from one made again under the same key: file systems never come out the same twice."""
+    return f"{part.name} {(part / 'made').read_text()}"
 
 
 def run_step(command: Sequence[str | Path], log: Path, *, cwd: Path | None = None, stdin: bytes = b"", timeout_s: float = 1800) -> bytes:

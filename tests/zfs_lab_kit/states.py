@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zfs_lab_kit.build import build_lab
-from zfs_lab_kit.parts import KIT, choose_lab_cache, hash_of, keep_part
+from zfs_lab_kit.parts import KIT, choose_lab_cache, hash_of, identity, keep_part
 from zfs_lab_kit.wheels import compile_tree
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _make_ready(recipe: Recipe, open_guest: Callable[..., Guest]) -> Path:
             _deliver_source(guest, system, folder)
             guest.machine.save(folder)
 
-    return keep_part(choose_lab_cache(), f"ready-{recipe.name}", hash_of(before.name, SOURCE), make, others=4)
+    return keep_part(choose_lab_cache(), f"ready-{recipe.name}", hash_of(identity(before), SOURCE), make, others=4)
 
 
 def _find_plain(recipe: Recipe, image: Path, open_guest: Callable[..., Guest]) -> Path:
@@ -62,9 +62,7 @@ def _find_plain(recipe: Recipe, image: Path, open_guest: Callable[..., Guest]) -
     before = _find_plain(recipe.after, image, open_guest) if recipe.after else None
     emulator = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
     code = recipe.prepare.__code__.co_code.hex() + repr(recipe.prepare.__code__.co_consts) if recipe.prepare else ""
-    key = hash_of(
-        before.name if before else image.name, emulator, KIT / "machine.py", KIT / "states.py", recipe.name, str(recipe.disks), code
-    )
+    key = hash_of(identity(before or image), emulator, KIT / "machine.py", KIT / "states.py", recipe.name, str(recipe.disks), code)
 
     def make(folder: Path) -> None:
         with contextlib.closing(open_guest(image, disks=recipe.disks, state=before)) as guest:
