@@ -12,7 +12,7 @@ import msgspec
 from fonoteca.ground.errors import NotFoundError
 from fonoteca.ground.progress import Progress
 from fonoteca.pools.dataset_states import read_states
-from fonoteca.pools.listing import read_dataset_properties
+from fonoteca.pools.listing import parse_properties, read_dataset_properties
 from fonoteca.pools.making import MakingStep
 from fonoteca.pools.proving_replica import SnapshotProof
 from fonoteca.pools.replace_steps import Step
@@ -110,8 +110,11 @@ class StoreRestorer:
         """Let go of what kept it as it was received."""
         names = [state.name for state in read_states(self.zfs, self.dataset)]
         for name in names:
-            self.zfs.zfs("inherit", "readonly", name)
-            if read_dataset_properties(self.zfs, name, ["canmount"]).get("canmount") == "noauto":
+            told = self.zfs.zfs("get", "-Hp", "-s", "local", "-o", "property,value", "readonly,canmount", name)
+            received = parse_properties(told, "zfs get")
+            if "readonly" in received:
+                self.zfs.zfs("inherit", "readonly", name)
+            if received.get("canmount") == "noauto":
                 self.zfs.zfs("set", "canmount=on", name)
         return names
 
