@@ -273,7 +273,7 @@ def capture_zed(c: Capturing) -> None:
     c.guest.wait_until("zpool status p | grep -q INUSE")  # ZED takes the spare
     c.run("zpool wait -t resilver p; zpool scrub -w p")
     c.guest.wait_until("grep -q FAULTED /tmp/told-statechange && test -e /tmp/told-scrub_finish")
-    c.run("zpool clear p; zpool wait -t resilver p; zinject -d /v/d3 -e checksum -f 20 p; zpool scrub -w p; zinject -c all")
+    c.run("zpool clear p; zpool wait -t resilver p; zinject -d /v/d3 -e corrupt -T read -f 20 p; zpool scrub -w p; zinject -c all")
     c.guest.wait_until("test -e /tmp/told-checksum")
     for name in c.run("ls /tmp | grep ^told-").split():
         told = c.guest.get(f"/tmp/{name}").split(b"\n\n")
