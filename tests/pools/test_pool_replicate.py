@@ -77,7 +77,7 @@ def test_replica_of_a_store_follows_it_through_cuts_lost_snapshots_and_conflicts
     guest.run(f"zfs snapshot -r {STORE}@three; zfs release -r fonoteca:attic {STORE}@two; zfs destroy -r {STORE}@two")
     third = guest.fonoteca(*words, check=True)
     assert {kind for kind, _ in sent(third)} == {"bookmark"} and "/archive@two" in guids(guest, "backup/fonoteca")
-    assert guest.run(f"zfs holds -Hr {STORE}").out.count("fonoteca:attic") == 3
+    assert guest.run(f"zfs holds -Hr {STORE}@three").out.count("fonoteca:attic") == 3
 
     # somebody writes to the replica: told, nothing is lost, the other datasets go on
     guest.run("zfs set readonly=off backup/fonoteca/archive; zfs mount backup/fonoteca; zfs mount backup/fonoteca/archive")
