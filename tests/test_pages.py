@@ -46,6 +46,8 @@ TASKS = (
     "build-a-large-edition",
     "follow-editions",
     "plan-a-pool",
+    "make-a-pool",
+    "replicate",
     "plan-a-mirror",
     "mirror",
     "torrent-clients",
@@ -107,7 +109,12 @@ def test_every_command_on_the_task_pages_runs_as_it_stands(walked: Path) -> None
 def test_every_task_page_is_walked_and_every_command_stands_on_one() -> None:
     assert sorted(TASKS) == sorted(page.stem for page in (ROOT / "docs" / "tasks").glob("*.md"))
     typed = "\n".join(block for task in TASKS for block in find_blocks(read_page(f"tasks/{task}")))
-    assert [name for name, _ in list_commands() if not re.search(rf"^fonoteca {name}\b", typed, re.M)] == []
+    pages = [*(ROOT / "docs" / "tasks").glob("*.md"), *(ROOT / "docs" / "operations").glob("*.md")]
+    told = "\n".join(page.read_text("utf-8") for page in pages)  # what needs ZFS is not typed here
+    assert [
+        name for name, _ in list_commands()
+        if not re.search(rf"^fonoteca {name}\b", typed, re.M) and not (name.startswith("pool ") and f"fonoteca {name}" in told)
+    ] == []  # fmt: skip
 
 
 def read_records(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
