@@ -28,14 +28,17 @@ class Guest:
 
     def __init__(self, image: Path, *, disks: int = 0, state: Path | None = None, network: str | None = None) -> None:
         self.machine = Machine(image, disks=disks, network=network, state=state)
-        self._connection = Connection(self.machine.connect(self.machine.agent_path))
-        if state:
-            self.machine.go_on()
-        elif not self._connection.wait_for_hello(300):
+        try:
+            self._connection = Connection(self.machine.connect(self.machine.agent_path))
+            if state:
+                self.machine.go_on()
+            elif not self._connection.wait_for_hello(300):
+                raise LabError("the guest did not boot")
+            self.set_clock(time.time())
+        except LabError as error:
             words = self.machine.last_words()
             self.close()
-            raise LabError(f"the guest did not boot; its console:\n{words}")
-        self.set_clock(time.time())
+            raise LabError(f"{error}; QEMU and the guest's console:\n{words}") from error
 
     def start(
         self, command: Sequence[str | Path] | str, *, stdin: bytes = b"", cwd: str = "/", env: Mapping[str, str] | None = None

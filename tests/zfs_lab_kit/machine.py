@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import shutil
@@ -175,14 +176,15 @@ class Machine:
     def last_words(self) -> str:
         """The end of what QEMU and the guest's console said."""
         files: Sequence[Path] = (self.folder / "qemu.log", self.folder / "console.log")
-        told = [line for file in files if file.exists() for line in file.read_bytes().decode("utf-8", "replace").splitlines()[-15:]]
+        told = [line for file in files if file.exists() for line in file.read_bytes().decode("utf-8", "replace").splitlines()[-60:]]
         return "\n".join(told) or "nothing"
 
     def close(self) -> None:
         """End it and remove all that it wrote."""
         self._quit()
         if self._monitor:
-            self._monitor.close()
+            with contextlib.suppress(OSError):  # a command that QEMU did not live to read
+                self._monitor.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -77,8 +77,10 @@ class Agent:
         self.send(frames.HELLO, 0)
         while True:
             for key, _ in self.selector.select(1):
-                act, job = key.data
-                act(job, key.fd)
+                now = self.selector.get_map().get(key.fd)
+                if now and now.data is key.data:  # else it was closed by what came before it
+                    act, job = key.data
+                    act(job, key.fd)
             self.reap_orphans()
 
     def reap_orphans(self) -> None:
