@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -120,3 +122,13 @@ def test_programs_of_the_system_are_found_from_a_short_path(monkeypatch: pytest.
 def test_a_stream_that_is_no_real_file_is_refused_at_once() -> None:
     with pytest.raises(io.UnsupportedOperation):
         run_pipeline(io.BytesIO(b"x"), ["cat"])
+
+
+def test_a_program_that_does_not_die_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck: list[int] = []
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda program: stuck.append(program.pid))  # as in the kernel, behind a dead disk
+    begun = time.monotonic()
+    with pytest.raises(ProgramError, match="did not finish within 0 s"):
+        run_program(["sleep", "30"], timeout_s=0.1)
+    assert time.monotonic() - begun < 15
+    os.kill(stuck[0], signal.SIGKILL)

@@ -21,6 +21,7 @@ Command = Sequence[str | Path]
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _LONGEST_STDERR = 64 * 1024
 _LONGEST_OUTPUT = 64 * 1024 * 1024
+_LONGEST_DEATH_S = 1.0
 
 
 def _search_path() -> str:
@@ -46,18 +47,35 @@ def run_program(
     """
     name = str(arguments[0])
     try:
-        done = subprocess.run(
-            [str(part) for part in arguments], input=stdin, cwd=cwd, env=_environment(),
-            capture_output=True, timeout=timeout_s, check=False,
+        program = subprocess.Popen(
+            [str(part) for part in arguments], stdin=None if stdin is None else subprocess.PIPE, cwd=cwd, env=_environment(),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
     except FileNotFoundError as error:
         raise _not_installed(name) from error
+    try:
+        output, stderr = program.communicate(stdin, timeout_s)
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{name} did not finish within {timeout_s:.0f} s", "Try again with less load.") from error
-    end = ProgramEnd(tuple(map(str, arguments)), done.returncode, done.stderr.decode("utf-8", "replace").strip())
+    finally:
+        _end_at_once(program)
+    end = ProgramEnd(tuple(map(str, arguments)), program.returncode, stderr.decode("utf-8", "replace").strip())
     if end.status and not any_status:
         raise end.error()
-    return done.stdout
+    return output
+
+
+def _end_at_once(program: subprocess.Popen[bytes]) -> None:
+    """Kill what still runs. What is stuck in the kernel does not die before its disk answers, so nobody waits for that."""
+    if program.poll() is not None:
+        return
+    program.kill()
+    with suppress(subprocess.TimeoutExpired):
+        program.wait(_LONGEST_DEATH_S)
+    for pipe in (program.stdin, program.stdout, program.stderr):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
 
 
 def _not_installed(name: str) -> ProgramError:
