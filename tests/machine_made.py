@@ -60,11 +60,13 @@ class MadeMachine:
         (folder / "device").symlink_to(os.path.realpath(self.root / "sys/block" / name / "device"))
 
     def write_programs(self, smart: Mapping[str, Mapping[str, Any]], pools: str = "") -> None:
-        """lsblk, smartctl and zpool that print what this machine would; smartctl ends with the status that its JSON tells."""
+        """Programs that print what this machine would; smartctl ends with the status that its JSON tells, disks are as lsblk tells."""
         lsblk = self.root.parent / "lsblk.json"
         lsblk.write_text(json.dumps({"blockdevices": self.devices}))
         self.program("lsblk", f"cat {lsblk}")
         self.program("zpool", f"printf '{pools}'")
+        self.program("wipefs", """echo '{"signatures": []}'""")
+        self.program("zdb", "echo 'failed to unpack label 0'; exit 2")
         cases = []
         for path, told in smart.items():
             answer = self.root.parent / f"smart-{Path(path).name}.json"
@@ -95,8 +97,8 @@ def part(name: str, **columns: Any) -> dict[str, Any]:
 
 
 def zfs_parts(name: str, pool: str | None, guid: str = "") -> list[dict[str, Any]]:
-    """The two partitions that zpool create makes; with the label of a pool, or blank."""
-    label = {"fstype": "zfs_member", "label": pool, "uuid": guid} if pool else {}
+    """The two partitions that zpool create makes; with the label of a pool, with one that names none as spares have, or blank."""
+    label = {} if pool is None else {"fstype": "zfs_member", "label": pool or None, "uuid": guid or None}
     return [part(f"{name}1", parttype=ZFS_DATA, **label), part(f"{name}9", parttype=ZFS_RESERVED)]
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from fonoteca.ground.errors import DiskRefusedError
 from fonoteca.ground.quantities import format_bytes
-from fonoteca.pools.disks import Disk, UseKind
+from fonoteca.pools.disks import Disk, DiskUse, UseKind
 
 Allowed = Literal[
     "files", "names", "partitioned", "formatted", "labelled", "too-small", "mixed-sizes", "mixed-sectors",
@@ -58,11 +58,16 @@ def check_disk(disk: Disk, named: str, *, ashift: int = 12) -> Iterator[Refusal]
         yield Refusal(about, f"{named} may be another disk after the next start{better}", "names")
     if re.search(r"-part\d+$", named):
         yield Refusal(about, f"{named} is a part of it; name the whole disk: {disk.best_name}")
-    yield from (Refusal(about, f"{use.device}: {use.fact}", _BY_USE.get(use.kind)) for use in disk.uses)
+    yield from (Refusal(about, f"{use.device}: {use.fact}", _word_for(use)) for use in disk.uses)
     if disk.smart.grade == "failing":
         yield Refusal(about, f"SMART: {'; '.join(disk.smart.facts)}", "failing")
     if not disk.is_file and disk.physical_sector > 1 << ashift:
         yield Refusal(about, f"its sectors have {disk.physical_sector} bytes, ashift {ashift} means {1 << ashift}", "ashift")
+
+
+def _word_for(use: DiskUse) -> Allowed | None:
+    """Nothing overrides a label that names no pool: it may be of a spare of any pool."""
+    return None if use.kind == "zfs-exported" and use.pool is None else _BY_USE.get(use.kind)
 
 
 def check_size(disk: Disk, needed_bytes: int, what: str = "the plan") -> Iterator[Refusal]:

@@ -13,14 +13,16 @@ from typing import Any
 
 import msgspec
 
-from fonoteca.ground.errors import FonotecaError, PoolError, ProgramError
+from fonoteca.ground.errors import FonotecaError, NoZfsError, ProgramError
 from fonoteca.ground.programs import has_program, run_program
 from fonoteca.pools.bays import EnclosureSlot, find_bay, read_aliases
 from fonoteca.pools.disk_uses import (
     ActivePools,
     children_of,
+    left_by_zpool,
     number_of,
     parse_lsblk,
+    parse_pool_devices,
     parse_signatures,
     parse_zdb_label,
     text_of,
@@ -79,16 +81,17 @@ def read_disks(sources: DiskSources, zfs: Zfs, *, with_smart: bool = True) -> li
         sources.links("by-id"), sources.links("by-path"), sources.links("by-vdev"), list(_enclosure_slots(sources.root)),
         read_aliases(conf.read_text("utf-8", "replace")) if conf.is_file() else {}, active_pools(zfs), smart,
     )  # fmt: skip
-    return sorted((_disk(device, sources.root, facts) for device in devices), key=lambda disk: (len(disk.name), disk.name))
+    return sorted((_disk(device, sources, facts) for device in devices), key=lambda disk: (len(disk.name), disk.name))
 
 
 def active_pools(zfs: Zfs) -> ActivePools:
-    """The pools that are imported here; none where ZFS is not."""
+    """The pools that are imported here and their devices; none where ZFS is not. Where ZFS fails nobody knows, so its error goes on."""
     try:
         rows = [line.split("\t") for line in zfs.zpool("list", "-Hpo", "name,guid", timeout_s=30).splitlines()]
-    except PoolError:
+        devices = parse_pool_devices(zfs.zpool("list", "-HpvLP", timeout_s=30))
+    except NoZfsError:
         return ActivePools()
-    return ActivePools(frozenset(row[0] for row in rows), frozenset(row[1] for row in rows if len(row) > 1))
+    return ActivePools(frozenset(row[0] for row in rows), frozenset(row[1] for row in rows if len(row) > 1), devices)
 
 
 def _disk_devices(devices: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
@@ -103,7 +106,8 @@ def _disk_devices(devices: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str,
                 yield {**child, "serial": text_of(child, "serial") or text_of(device, "serial"), "model": text_of(device, "model")}
 
 
-def _disk(device: Mapping[str, Any], root: Path, facts: _Facts) -> Disk:
+def _disk(device: Mapping[str, Any], sources: DiskSources, facts: _Facts) -> Disk:
+    root = sources.root
     kernel_name = text_of(device, "kname") or str(device["name"])
     path = text_of(device, "path") or f"/dev/{kernel_name}"
     scsi = os.path.realpath(root / "sys/block" / kernel_name / "device")
@@ -116,8 +120,34 @@ def _disk(device: Mapping[str, Any], root: Path, facts: _Facts) -> Disk:
         physical_sector=number_of(device, "phy-sec") or 512, model=text_of(device, "model").replace("_", " "),
         serial=text_of(device, "serial"), wwn=text_of(device, "wwn"), is_rotational=truth_of(device, "rota"),
         bay=bay[0] if bay else None, bay_source=bay[1] if bay else None, controller=controller, controller_at=controller_at,
-        smart=facts.smart.get(path, SmartVerdict()), uses=uses_of(device, facts.active),
+        smart=facts.smart.get(path, SmartVerdict()), uses=_uses_of(device, sources, facts.active),
     )  # fmt: skip
+
+
+def _uses_of(device: Mapping[str, Any], sources: DiskSources, active: ActivePools) -> tuple[DiskUse, ...]:
+    """What is on it; partitions that zpool left blank are no use, once their own bytes have been looked at."""
+    uses = uses_of(device, active)
+    left = left_by_zpool(device, uses)
+    return tuple(dict.fromkeys(use for part in left for use in _uses_of_part(sources, part, active, uses))) if left else uses
+
+
+def _uses_of_part(sources: DiskSources, path: str, active: ActivePools, unless_known: tuple[DiskUse, ...]) -> tuple[DiskUse, ...]:
+    """What is in a partition by its own bytes; `unless_known` where it does not answer."""
+    try:
+        found = parse_signatures(sources.run("wipefs", "--no-act", "--json", path), path)
+        label = _read_label(sources, path) if has_program("zdb") else None
+    except FonotecaError:
+        return unless_known
+    return (zfs_use(path, *label, active),) if label else found
+
+
+def _read_label(sources: DiskSources, path: str) -> tuple[str, str] | None:
+    """The pool that a label of ZFS names, None where there is no label; ProgramError where zdb cannot tell."""
+    told = sources.run("zdb", "-l", path, any_status=True).decode("utf-8", "replace")
+    label = parse_zdb_label(told)
+    if label is None and "failed to unpack label" not in told:
+        raise ProgramError(f"zdb does not tell what is on {path}", f"Run it by hand: zdb -l {path}")
+    return label
 
 
 def find_controller(root: Path, kernel_name: str) -> tuple[str | None, str | None]:
@@ -204,8 +234,9 @@ def disk_of_file(sources: DiskSources, path: str, active: ActivePools | None) ->
 
 
 def _uses_of_file(sources: DiskSources, path: str, active: ActivePools) -> tuple[DiskUse, ...]:
+    place = os.path.realpath(path)
     try:
-        label = parse_zdb_label(sources.run("zdb", "-l", path, any_status=True).decode("utf-8", "replace"))
+        label = _read_label(sources, path)
     except FonotecaError:
-        return ()
-    return (zfs_use(path, *label, active),) if label else ()
+        label = ("", "") if place in active.devices else None
+    return (zfs_use(path, *label, active, place),) if label else ()

@@ -24,10 +24,11 @@ _ZFS_PARTITIONS = frozenset({"6a898cc3-1dd2-11b2-99a6-080020736631", "6a945a3b-1
 
 
 class ActivePools(msgspec.Struct, frozen=True):
-    """The pools that are imported here, by name and by GUID."""
+    """The pools that are imported here, by name and by GUID; and which of them each device is in, spares and caches too."""
 
     names: frozenset[str] = frozenset()
     guids: frozenset[str] = frozenset()
+    devices: Mapping[str, str] = {}
 
 
 def parse_lsblk(content: bytes) -> list[dict[str, Any]]:
@@ -49,9 +50,19 @@ def uses_of(device: Mapping[str, Any], active: ActivePools) -> tuple[DiskUse, ..
     found = list(_walk(device, active, is_whole=True))
     if any(use.kind == "zfs-active" for use in found):
         return tuple(use for use in found if use.kind not in ("partitioned", "formatted"))
-    if all(use.kind == "partitioned" for use in found) and _is_left_by_zpool(device):
-        return ()
     return tuple(found)
+
+
+def parse_pool_devices(output: str) -> dict[str, str]:
+    """The pool of each device in `zpool list -HpvLP`: pools begin their lines, what they are made of is behind a tab."""
+    found, pool = {}, ""
+    for line in output.splitlines():
+        name, *rest = line.removeprefix("\t").split("\t")
+        if line.startswith("\t/"):
+            found[name] = pool
+        elif rest and not line.startswith("\t"):
+            pool = name
+    return found
 
 
 def _walk(device: Mapping[str, Any], active: ActivePools, *, is_whole: bool) -> Iterator[DiskUse]:
@@ -84,17 +95,23 @@ def _mounts(device: Mapping[str, Any], path: str) -> Iterator[DiskUse]:
 def _signature(device: Mapping[str, Any], path: str, active: ActivePools) -> Iterator[DiskUse]:
     kind, label = text_of(device, "fstype"), text_of(device, "label")
     if kind == "zfs_member":
-        yield zfs_use(path, label, text_of(device, "uuid"), active)
+        yield zfs_use(path, label, text_of(device, "uuid"), active, f"/dev/{text_of(device, 'kname')}")
     elif kind:
         yield DiskUse("formatted", path, f"{_SIGNATURES.get(kind, f'a file system ({kind})')}{f' named {label}' if label else ''}")
 
 
-def zfs_use(path: str, pool: str, guid: str, active: ActivePools) -> DiskUse:
-    """A label of ZFS: of a pool that is imported here, or of one that is exported or of another machine."""
-    named = pool or "unknown name"
-    if guid in active.guids or (not guid and pool in active.names):
-        return DiskUse("zfs-active", path, f"in the pool {named}, which is imported", pool)
-    return DiskUse("zfs-exported", path, f"label of the pool {named}, which is not imported here", pool or None)
+def zfs_use(path: str, pool: str, guid: str, active: ActivePools, *other_paths: str) -> DiskUse:
+    """A label of ZFS: of a pool that is imported here, or of one that is exported or of another machine.
+
+    The labels of hot spares and cache disks name no pool; so `path`, or another path of the same device, is looked up too.
+    """
+    holder = next((active.devices[place] for place in (path, *other_paths) if place in active.devices), None)
+    if holder or guid in active.guids or (not guid and pool in active.names):
+        return DiskUse("zfs-active", path, f"in the pool {holder or pool or 'unknown name'}, which is imported", holder or pool)
+    if not pool:
+        fact = f"label of ZFS that names no pool, as hot spares and cache disks have; where it is nobody's: zpool labelclear -f {path}"
+        return DiskUse("zfs-exported", path, fact)
+    return DiskUse("zfs-exported", path, f"label of the pool {pool}, which is not imported here", pool)
 
 
 def _partitions(device: Mapping[str, Any], path: str, parts: list[Mapping[str, Any]]) -> Iterator[DiskUse]:
@@ -103,10 +120,15 @@ def _partitions(device: Mapping[str, Any], path: str, parts: list[Mapping[str, A
     yield DiskUse("partitioned", path, f"a {table} table with {count} partition{'' if count == 1 else 's'}")
 
 
-def _is_left_by_zpool(device: Mapping[str, Any]) -> bool:
-    """Whether it has the two partitions that zpool makes and nothing is in them: a run that was stopped before the pool was there."""
-    types = {text_of(part, "parttype").lower() for part in children_of(device)}
-    return bool(types) and types <= _ZFS_PARTITIONS
+def left_by_zpool(device: Mapping[str, Any], uses: Iterable[DiskUse]) -> list[str]:
+    """The partitions that zpool makes, where a disk has nothing else and lsblk knows of nothing in them.
+
+    So a run leaves them that was stopped before the pool was there; only their own bytes tell whether that is so.
+    """
+    parts = children_of(device)
+    if any(use.kind != "partitioned" for use in uses) or not {text_of(part, "parttype").lower() for part in parts} <= _ZFS_PARTITIONS:
+        return []
+    return [text_of(part, "path") or f"/dev/{text_of(part, 'name')}" for part in parts]
 
 
 def parse_signatures(content: bytes, path: str) -> tuple[DiskUse, ...]:
@@ -121,10 +143,12 @@ def parse_signatures(content: bytes, path: str) -> tuple[DiskUse, ...]:
 
 
 def parse_zdb_label(output: str) -> tuple[str, str] | None:
-    """Name and GUID of the pool in what `zdb -l` prints; None where there is no label."""
+    """Name and GUID of the pool in what `zdb -l` prints, empty in the labels of spares; None where there is no label."""
+    if not re.search(r"^ {4}(name|version|guid): ", output, re.M):
+        return None
     name = re.search(r"^ {4}name: '(.*)'$", output, re.M)
     guid = re.search(r"^ {4}pool_guid: (\d+)$", output, re.M)
-    return (name[1], guid[1] if guid else "") if name else None
+    return name[1] if name else "", guid[1] if guid else ""
 
 
 def children_of(device: Mapping[str, Any]) -> list[Mapping[str, Any]]:
