@@ -201,6 +201,12 @@ def test_what_was_allowed_to_go_is_cleared_first_and_told() -> None:
     assert "label of the pool old" in (steps[0].destroys or "")
 
 
+def test_a_partition_is_named_by_its_device_where_the_disk_has_no_link() -> None:
+    uses = (DiskUse("zfs-exported", "/dev/sdb1", "label of the pool old", "old"),)
+    steps = making_steps(mirror({"/dev/sdb": disk(1, uses=uses)}), {"/dev/sdb": disk(1, uses=uses)}, None)
+    assert steps[0].command == ("zpool", "labelclear", "-f", "/dev/sdb1")
+
+
 @pytest.mark.parametrize(
     "text",
     ["2xraidz3x10+2spares", "3xmirrorx2", "draid3:8d:21c:1s", "2xraidz3x10+2spares+special:mirrorx3", "stripex3", "raidz1x3+log:stripex1"],
@@ -215,6 +221,37 @@ def test_a_plan_tells_what_zfs_will_show_and_limits_the_store_to_it() -> None:
     assert (plan.reckoned_pool_bytes, plan.reckoned_shown_bytes) == (439_976_449_802_240, 292_893_751_246_848)
     assert plan.datasets[0].properties["quota"] == str(292_893_751_246_848 * 80 // 100)
     assert plan.properties["canmount"] == "off"
+
+
+def test_a_plan_carries_the_records_and_small_blocks_that_it_was_judged_with() -> None:
+    layout = parse_layout("2xraidz3x12+special:mirrorx3")
+    judged = store_plan(layout, TB22, special_disk_bytes=4 * 10**12, record_bytes=1 << 17, small_blocks=1 << 16)
+    assert judged.datasets[1].properties == {"recordsize": "128K", "special_small_blocks": "64K"}
+    assert store_plan(parse_layout("2xraidz3x12"), TB22, small_blocks=1 << 16).datasets[1].properties == {"recordsize": "1M"}
+
+
+def test_every_special_and_dedup_vdev_counts_in_the_size_of_the_pool() -> None:
+    one, three = (store_plan(parse_layout(f"raidz2x6+special:mirrorx{width}"), TB22, special_disk_bytes=10**12) for width in (2, 2))
+    three = msgspec.structs.replace(three, vdevs=(*three.vdevs, PlannedVdev("mirror", 2, "special"), PlannedVdev("mirror", 2, "dedup")))
+    sizes = []
+    for plan in (one, three):
+        disks = [disk(number, bytes=TB22 if number < 6 else 10**12) for number in range(sum(vdev.width for vdev in plan.vdevs))]
+        names = iter(one.best_name for one in disks)
+        filled = [msgspec.structs.replace(vdev, disks=tuple(next(names) for _ in range(vdev.width))) for vdev in plan.vdevs]
+        sizes.append(reckon_plan(msgspec.structs.replace(plan, vdevs=tuple(filled)), by_name(*disks)))
+    bare = store_plan(parse_layout("raidz2x6"), TB22).reckoned_pool_bytes
+    assert sizes[0].pool_bytes == one.reckoned_pool_bytes
+    assert sizes[1].pool_bytes - bare == 3 * (sizes[0].pool_bytes - bare)
+    assert sizes[1].shown_bytes == sizes[0].shown_bytes
+
+
+def test_a_disk_that_is_gone_is_told_and_stops_nothing() -> None:
+    plan, disks = blueprint()
+    found = as_planned(plan, disks)
+    gone = plan.vdevs[0].disks[3]
+    del disks[gone]
+    assert making_steps(plan, disks, found) == []
+    assert [(one.about, one.found) for one in compare_pool(plan, disks, found)] == [(gone, "not on this machine")]
 
 
 def as_planned(plan: PoolPlan, disks: dict[str, Disk]) -> PoolFacts:

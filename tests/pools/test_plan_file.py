@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ def plans(draw: st.DrawFn) -> PoolPlan:
         return tuple(next(free) for _ in range(count)) if draw(st.booleans()) else ()
 
     vdevs = [PlannedVdev(kind, width, role, some(width)) for kind, width, role in draw(st.lists(st.sampled_from(SORTS), max_size=3))]
-    names = draw(st.lists(st.from_regex(r"[A-Za-z0-9_.:-]{1,8}", fullmatch=True), max_size=3, unique=True))
+    names = draw(st.lists(st.from_regex(r"[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,7}", fullmatch=True), max_size=3, unique=True))
     spares = draw(st.integers(0, 4))
     return PoolPlan(
         name=draw(st.from_regex(r"tank[A-Za-z0-9_.:-]{0,8}", fullmatch=True)),
@@ -62,6 +63,24 @@ def test_the_digest_is_of_what_a_plan_says_and_not_of_how_it_is_laid_out() -> No
     assert parse_plan(SMALL.replace("width = 2", "width = 3").encode()).digest != plan.digest
 
 
+def test_what_can_be_mended_later_is_not_in_the_digest() -> None:
+    plan = parse_plan((SMALL + "[[datasets]]\nname = 'a'\nproperties = {compression = 'ztsd'}").encode())
+    mended = parse_plan((SMALL + "[[datasets]]\nname = 'a'\nproperties = {compression = 'zstd'}").encode())
+    assert mended.digest == plan.digest
+    for change in ({"name": "other"}, {"ashift": 13}, {"spares": DISKS[:1]}, {"vdevs": (PlannedVdev("mirror", 2, disks=DISKS[:2]),)}):
+        assert msgspec.structs.replace(plan, **change).digest != plan.digest
+
+
+def test_a_plan_that_was_edited_is_not_overwritten(tmp_path: Path) -> None:
+    plan, path = parse_plan(SMALL.encode()), tmp_path / "plan.toml"
+    write_plan(path, plan)
+    write_plan(path, plan)
+    path.write_text(path.read_text() + "# bay 7 is loose\n")
+    with pytest.raises(PoolPlanError, match="is there already"):
+        write_plan(path, plan)
+    assert path.read_text().endswith("# bay 7 is loose\n")
+
+
 def test_a_plan_file_is_written_and_read(tmp_path: Path) -> None:
     plan = PoolPlan(name="tank", vdevs=(PlannedVdev("raidz3", 10, disks=DISKS),))
     write_plan(tmp_path / "plan.toml", plan)
@@ -86,6 +105,11 @@ def test_a_plan_file_is_written_and_read(tmp_path: Path) -> None:
         (SMALL + 'role = "special"', "no vdev is there for data"),
         (SMALL + '[[vdevs]]\nkind = "disk"\nwidth = 1\nrole = "special"', "with it the pool dies"),
         (SMALL + '[[vdevs]]\nkind = "draid2:4d:8c:1s"\nwidth = 9', "says 8 children"),
+        (SMALL + '[[vdevs]]\nkind = "draid2:8d:5c:9s"\nwidth = 5', "cannot be: draid2 of 5 disks"),
+        (SMALL + '[[vdevs]]\nkind = "draid2:0d:5c:0s"\nwidth = 5', "no disk for data"),
+        (SMALL + f'[[vdevs]]\nkind = "draid2:{"9" * 5000}d"\nwidth = 5', "no known kind"),
+        (SMALL + "[[datasets]]\nname = '..'", "may be . or .."),
+        (SMALL + "[[datasets]]\nname = 'a'\n[[datasets]]\nname = 'a/.'", "may be . or .."),
         (SMALL + 'disks = ["/dev/disk/by-id/a"]', "names 1 disks"),
         (SMALL + 'disks = ["/dev/disk/by-id/a", "/dev/disk/by-id/a"]', "stands in it twice"),
         (SMALL + 'disks = ["sda", "-f"]', "no path"),

@@ -17,7 +17,7 @@ from fonoteca.ground.programs import run_program
 from fonoteca.pools.disk_sources import DiskSources
 from fonoteca.pools.layout import parse_layout
 from fonoteca.pools.making import MakingStep, store_plan
-from fonoteca.pools.plan_file import PlannedVdev, PoolPlan, write_plan
+from fonoteca.pools.plan_file import PlannedDataset, PlannedVdev, PoolPlan, write_plan
 from fonoteca.pools.plan_words import write_plan_text
 from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.pool.create import PoolMaker, mountpoints
@@ -128,6 +128,21 @@ def test_a_pool_of_that_name_that_was_not_made_from_the_plan_is_left_alone(serve
     server.program("zfs", rf"printf 'fonoteca:plan\t{value}\nused\t1\navailable\t2\n'")
     with pytest.raises(PoolError, match=f"there is a pool music already, which was made from {told}"):
         maker(server, mirror_of(SDA, SDB)).prepare()
+
+
+def test_a_disk_that_was_pulled_since_is_a_difference_and_no_crash(
+    server: MadeMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = mirror_of("/dev/sda", "/dev/disk/by-id/wwn-0xgone")
+    write_plan(tmp_path / "plan.toml", plan)
+    write_plan(tmp_path / "more.toml", msgspec.structs.replace(plan, datasets=(PlannedDataset("more"),)))
+    server.program("zpool", r"""case "$1" in list) ;; *) printf 'size\t1000\n';; esac""")
+    answer = rf"printf 'fonoteca:plan\t{plan.digest}\nused\t1\navailable\t2\n'"
+    server.program("zfs", f'case "$1 $6" in version*) echo zfs-2.3.1;; *music/more) echo does not exist >&2; exit 1;; *) {answer};; esac')
+    assert run(["pool", "create", str(tmp_path / "plan.toml"), "--yes"]) == 3
+    assert "wwn-0xgone  there    not on this machine" in capsys.readouterr().out
+    assert run(["pool", "create", str(tmp_path / "more.toml"), "--dry-run"]) == 0
+    assert "not here" in capsys.readouterr().out
 
 
 def test_a_plan_with_free_places_is_refused(server: MadeMachine) -> None:

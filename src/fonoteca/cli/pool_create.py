@@ -80,16 +80,16 @@ def _shown(prepared: CreationPlan) -> str:
         plan.spares
     )
     for place, name, disk in zip(places, plan.disks, prepared.disks, strict=True):
-        rows.append((place, on_one_line(name), format_bytes(disk.bytes), on_one_line(disk.serial) or "-", on_one_line(disk.bay or "-")))
+        told = (format_bytes(disk.bytes), disk.serial or "-", disk.bay or "-") if disk else ("not here", "-", "-")
+        rows.append((place, on_one_line(name), *map(on_one_line, told)))
     gone = [f"  {on_one_line(step.destroys)}" for step in prepared.steps if step.destroys]
     lines = [table(rows, frozenset({2})), "", *(f"note: {on_one_line(note)}" for note in prepared.notes)]
     lines += ["what is lost:", *gone, ""] if gone else []
     lines += ["the pool is there, begun from this plan; what is missing:" if prepared.is_begun else "the commands:"]
     lines += [f"  {_wrapped(step)}" for step in prepared.steps]
-    shown = prepared.reckoned_shown_bytes
-    return "\n".join(
-        [*lines, "", f"{plan.name} will show {shown:,} bytes ({format_bytes(shown)}, {shown / 2**40:.2f} TiB) used and available"]
-    )
+    if shown := prepared.reckoned_shown_bytes:
+        lines += ["", f"{plan.name} will show {shown:,} bytes ({format_bytes(shown)}, {shown / 2**40:.2f} TiB) used and available"]
+    return "\n".join(lines)
 
 
 def _wrapped(step: MakingStep) -> str:

@@ -54,6 +54,8 @@ class Capacity(msgspec.Struct, frozen=True):
     ashift: int
     vdevs: tuple[VdevCapacity, ...]
     special: VdevCapacity | None = None
+    apart: tuple[VdevCapacity, ...] = ()
+    """Of a pool on given disks: its special and dedup vdevs, as many as there are."""
 
     def holds(self, record_bytes: int) -> int:
         """Bytes of files that fit if they come in full records of this size and cannot be compressed."""
@@ -119,6 +121,14 @@ def reckon(
         leaf = leaf_bytes(special_disk_bytes, whole_disk=whole_disks, sector_bytes=sector_bytes)
         special = _reckon_vdev(layout.special, leaf, ashift, keeps_log=False)
     return _add_up(vdevs, special, sum(sizes), ashift)
+
+
+def reckon_apart(capacity: Capacity, apart: Sequence[tuple[VdevShape, int]], whole_disks: bool = True, sector_bytes: int = 512) -> Capacity:
+    """The capacity with special and dedup vdevs, each with the bytes of its smallest disk: zpool list counts them, zfs list does not."""
+    leaves = [leaf_bytes(size, whole_disk=whole_disks, sector_bytes=sector_bytes) for _, size in apart]
+    vdevs = [_reckon_vdev(shape, leaf, capacity.ashift, keeps_log=False) for (shape, _), leaf in zip(apart, leaves, strict=True)]
+    added = sum(vdev.size_bytes for vdev in vdevs)
+    return msgspec.structs.replace(capacity, pool_bytes=capacity.pool_bytes + added, apart=tuple(vdevs))
 
 
 def check_ashift(ashift: int) -> None:

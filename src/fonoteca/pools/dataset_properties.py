@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from fonoteca.pools.filling import format_record
 from fonoteca.pools.plan_file import PlannedDataset
 
 Compression = Literal["zstd", "lz4"]
@@ -17,8 +18,6 @@ ROOT_PROPERTIES: Mapping[str, str] = {
 # Reads and writes wait where too many disks are gone, a new disk in the place of a dead one is taken by itself.
 POOL_PROPERTIES: Mapping[str, str] = {"autoreplace": "on", "failmode": "wait"}
 
-# Large files, written once and read from end to end; releases hold containers by link, so both are in one dataset.
-_ARCHIVE: Mapping[str, str] = {"recordsize": "1M"}
 # SQLite: small pages, changed in place; the log of intents answers at once.
 _DATABASES: Mapping[str, str] = {"recordsize": "16K", "logbias": "latency", "primarycache": "all"}
 
@@ -29,16 +28,22 @@ _SAME = {"posixacl": "posix", "noacl": "off", "none": "0"}
 
 
 def store_datasets(
-    shown_bytes: int, *, name: str = "fonoteca", fill_limit: float = 80, compression: Compression = "zstd"
-) -> tuple[PlannedDataset, ...]:
-    """The datasets of a store: its own with the fill limit as quota, the archive, and the databases with room kept for them."""
+    shown_bytes: int, *, name: str = "fonoteca", fill_limit: float = 80, compression: Compression = "zstd",
+    record_bytes: int = 1 << 20, small_blocks: int = 0,
+) -> tuple[PlannedDataset, ...]:  # fmt: skip
+    """The datasets of a store: its own with the fill limit as quota, the archive, and the databases with room kept for them.
+
+    The archive's files are large, written once and read from end to end; releases hold containers by link, so both are in one dataset.
+    """
     quota = int(shown_bytes * fill_limit / 100)
     own = {"canmount": "on", "compression": compression} | ({"quota": str(quota)} if quota else {})
     reserved = reserve_for_databases(quota)
+    archive = {"recordsize": format_record(record_bytes)}
+    archive |= {"special_small_blocks": format_record(small_blocks)} if small_blocks else {}
     databases = dict(_DATABASES) | ({"reservation": str(reserved)} if reserved else {})
     return (
         PlannedDataset(name, own),
-        PlannedDataset(f"{name}/archive", dict(_ARCHIVE)),
+        PlannedDataset(f"{name}/archive", archive),
         PlannedDataset(f"{name}/databases", databases),
     )
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from fonoteca.pools.capacity import Capacity, reckon
+from fonoteca.pools.capacity import Capacity, reckon, reckon_apart
 from fonoteca.pools.dataset_properties import POOL_PROPERTIES, ROOT_PROPERTIES, Compression, can_be_set_later, differing, store_datasets
 from fonoteca.pools.disk_checks import Refusal, check_brothers, check_disk, check_same, check_size, needs_force
 from fonoteca.pools.disks import Disk
 from fonoteca.pools.layout import Layout, VdevShape
-from fonoteca.pools.plan_file import PLAN_PROPERTY, PlannedVdev, PoolPlan, Role
+from fonoteca.pools.plan_file import PLAN_PROPERTY, PlannedVdev, PoolPlan, Role, shape_of
 
 
 class MakingStep(msgspec.Struct, frozen=True):
@@ -49,9 +49,10 @@ class Difference(msgspec.Struct, frozen=True):
 
 def store_plan(
     layout: Layout, disk_bytes: int, *, name: str = "tank", store: str = "fonoteca", ashift: int = 12, fill_limit: float = 80,
-    compression: Compression = "zstd", special_disk_bytes: int = 0, whole_disks: bool = True,
+    compression: Compression = "zstd", special_disk_bytes: int = 0, whole_disks: bool = True, record_bytes: int = 1 << 20,
+    small_blocks: int = 0,
 ) -> PoolPlan:  # fmt: skip
-    """The plan of a pool for a store, without disks yet."""
+    """The plan of a pool for a store, without disks yet. `small_blocks` (special_small_blocks) counts only with a special vdev."""
     capacity = reckon(layout, disk_bytes, ashift, whole_disks, special_disk_bytes=special_disk_bytes)
     vdevs = [_planned(shape, "data") for shape in layout.vdevs]
     apart: tuple[tuple[VdevShape | None, Role], ...] = ((layout.special, "special"), (layout.log, "log"))
@@ -60,7 +61,10 @@ def store_plan(
         name=name, vdevs=tuple(vdevs), ashift=ashift, disk_bytes=disk_bytes, spare_count=layout.spares,
         reckoned_pool_bytes=capacity.pool_bytes, reckoned_shown_bytes=capacity.shown_bytes,
         pool_properties=dict(POOL_PROPERTIES), properties=dict(ROOT_PROPERTIES),
-        datasets=store_datasets(capacity.shown_bytes, name=store, fill_limit=fill_limit, compression=compression),
+        datasets=store_datasets(
+            capacity.shown_bytes, name=store, fill_limit=fill_limit, compression=compression, record_bytes=record_bytes,
+            small_blocks=small_blocks if layout.special else 0,
+        ),
     )  # fmt: skip
 
 
@@ -76,29 +80,29 @@ def layout_of(plan: PoolPlan) -> Layout:
     """The layout of a plan, for reckoning."""
     shapes: dict[str, list[VdevShape]] = {"data": [], "special": [], "log": [], "cache": [], "dedup": []}
     for vdev in plan.vdevs:
-        shapes[vdev.role].append(_shape(vdev))
+        shapes[vdev.role].append(shape_of(vdev))
     special, log = (shapes[role][0] if shapes[role] else None for role in ("special", "log"))
     return Layout(tuple(shapes["data"]), plan.spare_count, special, log)
 
 
-def _shape(vdev: PlannedVdev) -> VdevShape:
-    match = re.match(r"(raidz|mirror|disk|draid)(\d?)", vdev.kind)
-    kind, parity = (match[1], int(match[2] or 0)) if match else ("disk", 0)
-    if kind == "draid":
-        told = {unit: int(number) for number, unit in re.findall(r":(\d+)([dcs])", vdev.kind)}
-        spares = told.get("s", 0)
-        return VdevShape("draid", parity, vdev.width, told.get("d", min(8, vdev.width - spares - parity)), spares)
-    return VdevShape("stripe" if kind == "disk" else "raidz" if kind == "raidz" else "mirror", parity, vdev.width)
+def missing_disks(plan: PoolPlan, disks: Mapping[str, Disk]) -> list[str]:
+    """Disks of a plan that are not on this machine: pulled, dead, or replaced since the pool was made."""
+    return [name for name in plan.disks if name not in disks]
 
 
 def reckon_plan(plan: PoolPlan, disks: Mapping[str, Disk]) -> Capacity:
-    """The capacity that a pool on these very disks will have."""
+    """The capacity that a pool on these very disks will have; all must be there."""
     data = [disks[name] for vdev in plan.vdevs if vdev.role == "data" for name in vdev.disks]
-    special = [disks[name].bytes for vdev in plan.vdevs if vdev.role == "special" for name in vdev.disks]
+    apart = [(shape_of(vdev), min(disks[name].bytes for name in vdev.disks)) for vdev in _apart(plan)]
     whole = not any(disk.is_file for disk in data)
     sector = data[0].logical_sector if whole else 512
     sizes = [disk.bytes for disk in data]
-    return reckon(layout_of(plan), sizes, plan.ashift, whole, special_disk_bytes=min(special, default=0), sector_bytes=sector)
+    return reckon_apart(reckon(layout_of(plan), sizes, plan.ashift, whole, sector_bytes=sector), apart, whole, sector)
+
+
+def _apart(plan: PoolPlan) -> list[PlannedVdev]:
+    """The vdevs whose room zpool list counts beside that for data, special ones first."""
+    return [vdev for role in ("special", "dedup") for vdev in plan.vdevs if vdev.role == role]
 
 
 def check_making(plan: PoolPlan, disks: Mapping[str, Disk]) -> Iterator[Refusal]:
@@ -166,7 +170,7 @@ def _vdev_words(plan: PoolPlan) -> Iterator[str]:
 def pool_properties(plan: PoolPlan, disks: Mapping[str, Disk]) -> dict[str, str]:
     """The pool's properties: those of the plan, and trimming where all disks for data are solid-state ones."""
     data = [disks[name] for vdev in plan.vdevs if vdev.role == "data" for name in vdev.disks if name in disks]
-    solid = bool(data) and not any(disk.is_rotational or disk.is_file for disk in data)
+    solid = bool(data) and not missing_disks(plan, disks) and not any(disk.is_rotational or disk.is_file for disk in data)
     return ({"autotrim": "on"} if solid else {}) | plan.pool_properties
 
 
@@ -195,8 +199,9 @@ def _clearing(named: str, disk: Disk) -> Iterator[MakingStep]:
     """What takes off a disk that which was allowed to go: labels of ZFS first, then everything that has a signature."""
     labels = [use for use in disk.uses if use.kind == "zfs-exported"]
     for use in labels:
-        part = use.device.removeprefix(disk.path)
-        place = f"{named}-part{part.removeprefix('p')}" if part and use.device.startswith(disk.path) else named
+        part = re.fullmatch(rf"{re.escape(disk.path)}p?(\d+)", use.device)
+        beside = f"{named}-part{part[1]}" if part and named.startswith("/dev/disk/") else use.device
+        place = named if use.device == disk.path else beside
         yield MakingStep(("zpool", "labelclear", "-f", place), f"{disk.describe()}: {use.fact}")
     others = [use for use in disk.uses if use.kind in ("formatted", "partitioned")]
     if others:
@@ -208,19 +213,21 @@ def _destroyed(plan: PoolPlan, disks: Mapping[str, Disk]) -> str | None:
 
 
 def compare_pool(plan: PoolPlan, disks: Mapping[str, Disk], found: PoolFacts) -> list[Difference]:
-    """Everything that is not as planned: properties, and sizes to the byte."""
+    """Everything that is not as planned: properties, disks, and sizes to the byte where all disks are here, which tell them."""
     told = [Difference(f"{plan.name} {key}", *pair) for key, pair in differing(pool_properties(plan, disks), found.pool_properties).items()]
     for name, wanted in planned_datasets(plan).items():
         if name not in found.datasets:
             told.append(Difference(name, "there", "missing"))
         else:
             told += [Difference(f"{name} {key}", *pair) for key, pair in differing(wanted, found.datasets[name]).items()]
+    if gone := missing_disks(plan, disks):
+        return told + [Difference(name, "there", "not on this machine") for name in gone]
     return told + _compare_sizes(plan, reckon_plan(plan, disks), found)
 
 
 def _compare_sizes(plan: PoolPlan, reckoned: Capacity, found: PoolFacts) -> list[Difference]:
-    """To the byte; but metadata on a special vdev counts as used and was never part of what is available."""
-    room = reckoned.special.shown_bytes if reckoned.special else 0
+    """To the byte; but metadata on special and dedup vdevs counts as used and was never part of what is available."""
+    room = sum(vdev.shown_bytes for vdev in reckoned.apart)
     is_shown = 0 <= found.shown_bytes - reckoned.shown_bytes <= room
     sizes = (
         ("size (zpool list)", reckoned.pool_bytes, found.pool_bytes, reckoned.pool_bytes == found.pool_bytes),

@@ -12,14 +12,15 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from fonoteca.ground.errors import PoolPlanError, translate_os_errors
+from fonoteca.ground.errors import PoolPlanError, UsageError, translate_os_errors
 from fonoteca.ground.files import write_atomically
+from fonoteca.pools.layout import VdevShape, check_shape
 from fonoteca.pools.plan_words import write_plan_text
 
 PLAN_FORMAT = 1
 PLAN_PROPERTY = "fonoteca:plan"  # on the root dataset of a pool: whose plan it was made from
 _PAGE = "docs/formats/pool-plan.md lists every key."
-_KIND = re.compile(r"raidz[123]|mirror|disk|draid[123](:\d+d)?(:\d+c)?(:\d+s)?")
+_KIND = re.compile(r"raidz[123]|mirror|disk|draid[123](:[0-9]{1,3}d)?(:[0-9]{1,3}c)?(:[0-9]{1,3}s)?")
 
 Role = Literal["data", "special", "log", "cache", "dedup"]
 Properties = dict[Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.:@-]*$")], Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*$")]]
@@ -69,8 +70,12 @@ class PoolPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def digest(self) -> str:
-        """What a pool that was made from it carries: 32 hexadecimal digits of the SHA-256 of its content, however it is laid out."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:32]
+        """What a pool that was made from it carries: 32 hexadecimal digits of the SHA-256 of what is settled once the pool is there.
+
+        Properties and datasets are not in it: they can be mended in the plan, and the same command goes on.
+        """
+        settled = {"name": self.name, "ashift": self.ashift, "vdevs": self.vdevs, "spares": self.spares}
+        return hashlib.sha256(msgspec.json.encode(settled, order="sorted")).hexdigest()[:32]
 
 
 def read_plan(path: Path) -> PoolPlan:
@@ -92,10 +97,18 @@ def parse_plan(content: bytes, named: str = "the plan") -> PoolPlan:
 
 
 def write_plan(path: Path, plan: PoolPlan) -> None:
-    """Put a plan into a file of its own, with words for who reviews it; read_plan gives the same plan."""
+    """Put a plan into a file of its own, with words for who reviews it; read_plan gives the same plan.
+
+    PoolPlanError where something else is there already: a plan that was edited is not made anew.
+    """
     for problem in check_plan(plan):
         raise PoolPlanError(f"the plan of {plan.name}: {problem}", _PAGE)
-    write_atomically(path, write_plan_text(plan), is_ours=False)
+    text = write_plan_text(plan)
+    with translate_os_errors(path):
+        differs = path.exists() and path.read_bytes() != text.encode()
+    if differs:
+        raise PoolPlanError(f"{path} is there already and says something else", "Name another file, or remove that one.")
+    write_atomically(path, text, is_ours=False)
 
 
 def check_plan(plan: PoolPlan) -> Iterator[str]:
@@ -125,10 +138,32 @@ def _check_vdev(vdev: PlannedVdev) -> Iterator[str]:
     children = re.search(r":(\d+)c", vdev.kind)
     if children and int(children[1]) != vdev.width:
         yield f"says {children[1]} children and is {vdev.width} wide"
+    elif vdev.kind.startswith("draid"):
+        yield from _check_draid(shape_of(vdev))
     if vdev.role in ("special", "dedup") and vdev.kind != "mirror":
         yield f"is a {vdev.role} vdev: with it the pool dies, so it must be a mirror of two, better three"
     if vdev.role == "log" and vdev.kind not in ("mirror", "disk"):
         yield "is a log vdev, which is a mirror or a disk"
+
+
+def _check_draid(shape: VdevShape) -> Iterator[str]:
+    try:
+        check_shape(shape)
+    except UsageError as error:
+        yield f"cannot be: {error.message}"
+    if shape.data < 1:
+        yield "has no disk for data in a group"
+
+
+def shape_of(vdev: PlannedVdev) -> VdevShape:
+    """The shape of a vdev, for reckoning."""
+    match = re.match(r"(raidz|mirror|disk|draid)(\d?)", vdev.kind)
+    kind, parity = (match[1], int(match[2] or 0)) if match else ("disk", 0)
+    if kind == "draid":
+        told = {unit: int(number) for number, unit in re.findall(r":(\d+)([dcs])", vdev.kind)}
+        spares = told.get("s", 0)
+        return VdevShape("draid", parity, vdev.width, told.get("d", min(8, vdev.width - spares - parity)), spares)
+    return VdevShape("stripe" if kind == "disk" else "raidz" if kind == "raidz" else "mirror", parity, vdev.width)
 
 
 def least_width(kind: str) -> int:
@@ -144,6 +179,7 @@ def _check_names(plan: PoolPlan) -> Iterator[str]:
         f"{disk!r} is no path; paths begin with /dev/disk/by-id/" for disk in named if not re.fullmatch(r"/[^\x00-\x1f\x7f]+", disk)
     )
     names = [dataset.name for dataset in plan.datasets]
+    yield from (f"dataset {name}: no name may be . or .." for name in names if {".", ".."} & set(name.split("/")))
     yield from (f"dataset {name} stands in it twice" for name in sorted({name for name in names if names.count(name) > 1}))
     for place, name in enumerate(names):
         if "/" in name and name.rsplit("/", 1)[0] not in names[:place]:

@@ -22,6 +22,7 @@ from fonoteca.pools.making import (
     check_making,
     compare_pool,
     making_steps,
+    missing_disks,
     planned_datasets,
     reckon_plan,
 )
@@ -33,10 +34,13 @@ _CREATE_TIMEOUT_S = 1800  # zpool create waits for the kernel to see each new pa
 
 
 class CreationPlan(msgspec.Struct, frozen=True):
-    """What making a pool takes: its disks, the commands, what they destroy; `is_begun` where the pool is there already."""
+    """What making a pool takes: its disks, the commands, what they destroy; `is_begun` where the pool is there already.
+
+    `disks` are in the order of the plan; None is one that is not on this machine, or not any more.
+    """
 
     plan: PoolPlan
-    disks: tuple[Disk, ...]
+    disks: tuple[Disk | None, ...]
     steps: tuple[MakingStep, ...]
     reckoned_pool_bytes: int
     reckoned_shown_bytes: int
@@ -75,11 +79,18 @@ class PoolMaker:
         if there is None:
             self._refuse([*check_making(self.plan, self._disks), *self._check_folders()])
         steps = making_steps(self.plan, self._disks, there)
-        reckoned = reckon_plan(self.plan, self._disks)
+        pool_bytes, shown_bytes = self._reckon()
         return CreationPlan(
-            self.plan, tuple(self._disks[name] for name in self.plan.disks), tuple(steps), reckoned.pool_bytes, reckoned.shown_bytes,
-            there is not None, tuple(self._notes(reckoned.shown_bytes)),
+            self.plan, tuple(map(self._disks.get, self.plan.disks)), tuple(steps), pool_bytes, shown_bytes,
+            there is not None, tuple(self._notes(shown_bytes)),
         )  # fmt: skip
+
+    def _reckon(self) -> tuple[int, int]:
+        """On these very disks; where one is gone, as the plan says."""
+        if missing_disks(self.plan, self._disks):
+            return self.plan.reckoned_pool_bytes, self.plan.reckoned_shown_bytes
+        reckoned = reckon_plan(self.plan, self._disks)
+        return reckoned.pool_bytes, reckoned.shown_bytes
 
     def carry_out(self, prepared: CreationPlan, tell: Callable[[MakingStep], None] = lambda step: None) -> CreationReport:
         """Run the commands one after the other, then read everything back. Stopped anywhere, the same call goes on."""

@@ -112,7 +112,8 @@ def write_pool_plan(
         )
     plan = store_plan(
         layout, judgement.disk_bytes, name=name, ashift=wanted.ashift, fill_limit=wanted.fill_limit, compression=compression,
-        special_disk_bytes=wanted.special_disk_bytes, whole_disks=wanted.whole_disks,
+        special_disk_bytes=wanted.special_disk_bytes, whole_disks=wanted.whole_disks, record_bytes=wanted.records[0],
+        small_blocks=wanted.small_blocks,
     )  # fmt: skip
     chosen = pick_disks(plan, disks) if disks or picks else DiskChoice(plan)
     write_plan(path, chosen.plan)
