@@ -43,6 +43,7 @@ def test_the_one_to_take_is_the_cheapest_of_those_nothing_speaks_against(choice:
     assert choice.taken.raw_bytes == min(one.raw_bytes for one in sound)
     assert choice.taken.fill_then <= 0.8
     assert "fewer disks" in choice.why
+    assert "costs" not in choice.why
 
 
 def test_prices_decide_where_they_are_known() -> None:
@@ -51,6 +52,14 @@ def test_prices_decide_where_they_are_known() -> None:
     assert taken is not None
     assert (taken.layout, taken.disk_bytes) == ("2xraidz3x12", 22 * TB)
     assert (taken.money, taken.currency) == (24 * 310, "EUR")
+
+
+def test_disks_without_a_price_are_not_free() -> None:
+    partly = msgspec.structs.replace(WANTED, prices=parse_prices("22TB=350"))
+    choice = choose_layout([], [22 * TB, 24 * TB], partly)
+    assert choice.taken is not None
+    assert choice.taken.disk_bytes == 22 * TB
+    assert "costs least of those with a price" in choice.why
 
 
 def test_every_layout_that_is_not_sound_says_what_is_wrong(choice: Choice) -> None:
@@ -92,6 +101,9 @@ def test_a_dozen_disks_are_the_widest_raidz_and_draid_pays_only_when_large() -> 
     assert not any("dRAID pays" in reason for reason in judge(parse_layout("draid3:8d:40c:2s"), 22 * TB, WANTED).against)
 
 
-@pytest.mark.parametrize(("chance", "words"), [(0, "0"), (0.5, "50%"), (1 / 9_712_345, "1 in 9,700,000"), (0.01, "1 in 100"), (1, "100%")])
+@pytest.mark.parametrize(
+    ("chance", "words"),
+    [(0, "0"), (0.5, "50%"), (1 / 9_712_345, "1 in 9,700,000"), (1e-310, "less than 1 in 1e+30"), (0.01, "1 in 100"), (1, "100%")],
+)
 def test_chances_are_told_as_one_in_so_many(chance: float, words: str) -> None:
     assert one_in(chance) == words

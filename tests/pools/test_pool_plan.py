@@ -74,6 +74,26 @@ def test_the_plan_that_is_written_is_the_layout_to_the_byte(tmp_path: Path, caps
     assert (written.reckoned_pool_bytes, written.reckoned_shown_bytes) == (439_976_449_802_240, 292_893_751_246_848)
 
 
+def test_the_plan_that_is_written_has_the_properties_that_it_was_judged_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    layout = ("--layout", "2xraidz3x12+special:mirrorx3", "--special-disk", "4TB", "--small-blocks", "64K", "--recordsize", "128K")
+    words = (*layout, "--holds", "100TB", "--disk", "22TB", "--write", str(tmp_path / "s.toml"))
+    plan(capsys, *words)
+    assert read_plan(tmp_path / "s.toml").datasets[1].properties == {"recordsize": "128K", "special_small_blocks": "64K"}
+    (tmp_path / "s.toml").write_text("edited")
+    assert "is there already" in refuse(capsys, *words)
+
+
+def test_money_says_what_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    layout = ("--layout", "2xraidz3x12+special:mirrorx3", "--special-disk", "4TB", "--disk", "22TB", "--holds", "100TB")
+    assert run(["pool", "plan", *layout, "--price-disk", "350", "--currency", "EUR"]) == 0
+    assert "8,400 EUR without the disks of its special vdev" in capsys.readouterr().out
+
+
+def test_a_bound_that_nothing_reaches_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["pool", "plan", "--holds", "100TB", "--disk", "22TB", "--loss-bound", "1e-310"]) == 0
+    assert "less than 1 in 1e+30 is the bound" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("ending", ["svg", "png"])
 def test_layouts_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str) -> None:
     path = tmp_path / f"pool.{ending}"
@@ -113,6 +133,10 @@ def test_the_files_of_an_archive_are_planned_for(small_archive: Path, capsys: py
         (["--layout", "2xraidz3x10", "--layout", "raidz3x9", "--write", "p.toml"], "several layouts"),
         (["--layout", "2xraidz3x10", "--compression", "off", "--write", "p.toml"], "compression=off"),
         (["--layout", "raidz3x10to12", "--write", "p.toml"], "plan what is made: raidz3x10."),
+        (["--layout", "2xraidz3x10", "--loss-bound", "1.5"], "from 0 to 1"),
+        (["--layout", "2xraidz3x10", "--price-disk", "350", "--price-bay", "nan"], "a bay costs nan"),
+        (["--layout", "2xraidz3x10", "--pick"], "--write"),
+        (["--layout", "2xraidz3x10", "--disks", "sda"], "--write"),
         ([], "nothing to plan"),
     ],
 )

@@ -87,6 +87,12 @@ def test_packed_raw_values_count_by_their_text() -> None:
     assert grade(with_attributes(attribute(187, "Reported_Uncorrect", 12884901888, text="0 (3 0)"))) == ("good", ())
 
 
+@pytest.mark.parametrize("text", ["0xFFFFFF", "0x000000ffffff", "00000a000003"])
+def test_raw_values_told_in_hexadecimal_count_as_they_are(text: str) -> None:
+    told = with_attributes(attribute(5, "Reallocated_Sector_Ct", 16_777_215, text=text))
+    assert grade(told) == ("watch", ("16777215 sectors reallocated",))
+
+
 def test_an_attribute_that_failed_in_the_past_is_watched() -> None:
     assert grade(with_attributes(attribute(190, "Airflow_Temperature_Cel", 0, when_failed="past")))[0] == "watch"
 

@@ -57,6 +57,8 @@ def pool_plan(
     from fonoteca.pools.layout import parse_layout
     from fonoteca.workflows.pool.plan import plan_pool, write_planning_picture, write_pool_plan
 
+    if (pick or disks) and write is None:
+        raise UsageError("disks are put into a plan, and none is written", "Name its file too: --write plan.toml.")
     files, limit = _files(archive, holds, fill)
     wanted = _wanted(recordsize, limit, growth, years, ashift, compression != "off", special_disk, small_blocks, risk, prices)
     sizes = list(dict.fromkeys(parse_size(size, "disks of") for size in disk.split(",") if size.strip()))

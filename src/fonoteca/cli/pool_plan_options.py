@@ -44,6 +44,8 @@ class RiskOptions:
         )  # fmt: skip
         if not all(map(math.isfinite, (self.replace_hours, self.neighbours, self.bit_errors, self.risk_years, self.loss_bound))):
             raise UsageError("a number of the model of risk is not finite", "docs/pool-model.md tells what each means.")
+        if not 0 <= self.loss_bound <= 1:
+            raise UsageError(f"a chance of {self.loss_bound:g} is the bound", "Chances are from 0 to 1: 1e-5 is one in 100,000.")
         check_assumptions(assumed)
         return assumed
 

@@ -127,7 +127,10 @@ def _refusal(one: Judgement) -> str:
 
 
 def _money(one: Judgement) -> str:
-    return "-" if one.money is None else f"{one.money:,.0f} {one.currency}".rstrip()
+    if one.money is None:
+        return "-"
+    apart = " and ".join(name for name in ("special", "log") if f"{name}:" in one.layout)
+    return f"{one.money:,.0f} {one.currency}".rstrip() + (f" without the disks of its {apart} vdev" if apart else "")
 
 
 def _typed(size: int) -> str:

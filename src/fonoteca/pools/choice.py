@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 import msgspec
 
@@ -42,8 +43,8 @@ def choose_layout(given: Sequence[tuple[Layout, int]], disk_sizes: Sequence[int]
 
 
 def rank(judgement: Judgement) -> tuple[bool, float, int, int, float, str]:
-    """What is sound first, then by money, else by bytes of disks bought, then fewer disks, then less risk."""
-    money = judgement.money if judgement.money is not None else 0.0
+    """What is sound first, then by money (without a price last), else by bytes of disks bought, then fewer disks, then less risk."""
+    money = judgement.money if judgement.money is not None else inf
     return (not judgement.is_sound, money, judgement.raw_bytes, judgement.disks, judgement.risk.pool_loss, judgement.layout)
 
 
@@ -116,6 +117,9 @@ def _why(sound: list[Judgement], judged: list[Judgement]) -> str:
     best, others = sound[0], sound[1:]
     kept = f"of the {len(sound)} that hold the files, stay under the fill limit and keep the risk under the bound it"
     if not others or (others[0].money, others[0].raw_bytes) != (best.money, best.raw_bytes):
-        return f"{kept} {'costs least' if best.money is not None else 'needs the least disk space to be bought'}"
+        unpriced = any(one.money is None for one in others)
+        least = f"costs least{' of those with a price' if unpriced else ''}"
+        return f"{kept} {least if best.money is not None else 'needs the least disk space to be bought'}"
     better = "needs fewer disks" if others[0].disks > best.disks else "is safer"
-    return f"{kept} costs as little as {others[0].layout} and {better}"
+    as_little = "needs as little disk space as" if best.money is None else "costs as little as"
+    return f"{kept} {as_little} {others[0].layout} and {better}"

@@ -23,6 +23,8 @@ DRAID_PAYS = 30
 
 LOSS_BOUND = 1e-5
 
+_HARDLY = 1e-30
+
 
 class Wanted(msgspec.Struct, frozen=True):
     """What is asked of a pool: files now, their growth a year (a share), percent that may be full, record sizes (the first counts)."""
@@ -200,6 +202,8 @@ def one_in(chance: float) -> str:
         return "0"
     if chance > 0.02:
         return f"{chance:.0%}"
+    if chance < _HARDLY:
+        return f"less than 1 in {1 / _HARDLY:.0e}"
     number = 1 / chance
     digits = 10 ** max(0, len(str(int(number))) - 2)
     return f"1 in {round(number / digits) * digits:,}"

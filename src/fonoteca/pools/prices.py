@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 
 import msgspec
 
@@ -29,8 +30,8 @@ class Prices(msgspec.Struct, frozen=True):
 
 def parse_prices(text: str, bay: float = 0.0, currency: str = "") -> Prices:
     """Prices of disks from "350" or "22TB=350,24TB=410"; nothing is known from an empty text."""
-    if bay < 0:
-        raise UsageError(f"a bay costs {bay:g}", "Prices are not negative.")
+    if not 0 <= bay < inf:
+        raise UsageError(f"a bay costs {bay:g}", "Prices are finite and not negative.")
     return Prices(tuple(_parse_one(part) for part in text.split(",") if part.strip()), bay, currency.strip())
 
 

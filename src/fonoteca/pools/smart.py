@@ -84,9 +84,12 @@ def _watch_ata(told: dict[str, Any]) -> Iterator[str]:
 
 
 def _raw(attribute: dict[str, Any]) -> int:
-    """The count of an attribute: the number that its text begins with, since some makers pack more into the raw value."""
+    """The count of an attribute: the number that its text begins with, since some makers pack more into the raw value.
+
+    Text in another form, such as 0xffff, tells no count; then the raw value does.
+    """
     text = _part(attribute, "raw").get("string")
-    found = re.match(r"\d{1,18}", text) if isinstance(text, str) else None
+    found = re.match(r"[0-9]{1,18}(?![0-9A-Za-z])", text) if isinstance(text, str) else None
     return int(found[0]) if found else _number(attribute, "raw", "value") or 0
 
 
