@@ -50,17 +50,21 @@ def test_three_disks_of_a_vdev_cost_nothing_and_four_cost_tracks_that_heal_bring
     assert {disk["disk"] for disk in told["disks"]} == {"/tmp/v/d01", "/tmp/v/d02", "/tmp/v/d03"}
     blueprint.run("zpool clear tank")
 
-    overwrite(blueprint, 2, 5, 6, 7)
-    assert blueprint.fonoteca("pool", "scrub", "tank", "--wait").status == 3
+    for numbers in ((2, 5, 6, 7), (12, 15, 16, 17)):  # in which of the vdevs the tracks lie is ZFS's choice
+        overwrite(blueprint, *numbers)
+        if lost := blueprint.fonoteca("pool", "scrub", "tank", "--wait").status:
+            break
+        blueprint.run("zpool clear tank")
+    assert lost == 3
     status, told = status_of(blueprint)
     assert status == 3 and told["verdict"] == "damaged" and told["recorded"] > 0
-    lost = {thing["title"] for thing in told["damaged"] if thing.get("title")}
-    assert lost and lost <= TITLES
+    titles = {thing["title"] for thing in told["damaged"] if thing.get("title")}
+    assert titles and titles <= TITLES
     for thing in told["damaged"]:
         if thing.get("title"):
             assert thing["album"] in ("Amoebax", "Backgrounds") and any("/root/copy" in copy for copy in thing["copies"])
     words = blueprint.fonoteca("pool", "status", "tank", "--archive", ARCHIVE).out
-    assert words.startswith("tank has lost data in ") and f"fonoteca heal {ARCHIVE}" in words and all(title in words for title in lost)
+    assert words.startswith("tank has lost data in ") and f"fonoteca heal {ARCHIVE}" in words and all(title in words for title in titles)
 
     healed = blueprint.fonoteca("heal", ARCHIVE)
     assert healed.status == 0, healed

@@ -61,7 +61,7 @@ def test_run_again_it_watches_and_the_result_alone_is_on_stdout(machine: Path, c
     assert run(["pool", "replace", "77"]) == 0
     told = capsys.readouterr()
     assert told.out.startswith("tank is healthy again after") and "fonoteca pool scrub tank" in told.out
-    assert "It is being replaced now." in told.err and "resilver 21.4 % of 10.8 TB, time left unknown yet" in told.err
+    assert "It is being replaced now: pull nothing" in told.err and "resilver 21.4 % of 10.8 TB, time left unknown yet" in told.err
 
 
 def test_names_from_strangers_cannot_write_on_the_terminal(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:

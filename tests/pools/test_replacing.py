@@ -153,7 +153,7 @@ def test_states_of_real_pools_are_judged() -> None:
     assert (judged.verdict, judged.spare_now, judged.holds_data) == ("safe", 2, False)
     assert "The spare /v/d12 stands in for it and holds its data." in judged.facts
     assert find_place([spare], ["/v/d12"]).group.name == "raidz2-0"
-    assert spares_to_send_back(spare) == [] and spares_to_send_back(captured("healthy")) == []
+    assert spares_to_send_back(spare, "/v/d02") == [] and spares_to_send_back(captured("healthy"), "/v/d02") == []
 
     two = captured("offline-two")
     gone = [place for place in places_of(two) if place.leaf.state == "OFFLINE"]
@@ -176,6 +176,14 @@ def test_a_good_disk_pulled_instead_of_the_dead_one_is_noticed() -> None:
     assert wrong is not None and "ZX200005" in (wrong.former_path or "")
     assert find_pulled_by_mistake(health, dead, present(1, 2, 3, 5, 6, 7, 8, 9, 10)) is None
     assert find_pulled_by_mistake(health, find_place([health], ["78"]), present(4)) is None
+
+
+def test_a_good_disk_that_was_pulled_is_noticed_also_with_a_spare_in_its_place_and_the_errors_of_the_pull() -> None:
+    pulled = f"\t      78  REMOVED  0     6     0  was {ID}ZX200005-part1\n"
+    rows = ten(d4=disk(4, "FAULTED"), d5="\t    spare-4  DEGRADED  0     0     0\n" + pulled + disk(21, depth=3))
+    health = pool(*"\n".join(rows).split("\n"))
+    wrong = find_pulled_by_mistake(health, find_place([health], ["ZX200004"]), present(1, 2, 3, 4, 6, 7, 8, 9, 10, 21))
+    assert wrong is not None and wrong.name == "78"
 
 
 def test_a_disk_is_not_replaced_by_itself() -> None:
@@ -212,13 +220,60 @@ def test_a_new_disk_that_vanishes_is_an_error_with_both_ways_out() -> None:
     assert "zpool online tank" in caught.value.hint and "ANOTHER" in caught.value.hint
 
 
-def test_a_spare_goes_back_only_when_its_disk_is_whole() -> None:
+def standing_in(first: str) -> list[str]:
     spare = "\t    spare-3  ONLINE  0     0     0\n"
-    whole = "\n".join(ten(d4=spare + disk(4, depth=3) + "\n" + disk(21, depth=3))).split("\n")
-    dead = "\n".join(ten(d4=spare + gone(4, 77, depth=3) + "\n" + disk(21, depth=3))).split("\n")
-    assert spares_to_send_back(pool(*whole)) == [f"{ID}ZX200021-part1"]
-    assert spares_to_send_back(pool(*whole, scan=RESILVER)) == []
-    assert spares_to_send_back(pool(*dead)) == []
+    return "\n".join(ten(d4=spare + first + "\n" + disk(21, depth=3))).split("\n")
+
+
+def test_a_spare_goes_back_only_from_the_new_disk_and_when_that_is_whole() -> None:
+    whole = standing_in(disk(4, depth=3))
+    assert spares_to_send_back(pool(*whole), f"{ID}ZX200004") == [f"{ID}ZX200021-part1"]
+    assert spares_to_send_back(pool(*whole, scan=RESILVER), f"{ID}ZX200004") == []
+    assert spares_to_send_back(pool(*standing_in(gone(4, 77, depth=3))), "77") == []
+
+
+@pytest.mark.parametrize("failing", [disk(4, "DEGRADED", "too many errors", "0     0   900", 3), disk(4, counts="0     0    17", depth=3)])
+def test_the_spare_of_a_disk_that_fails_is_left_where_it_is(failing: str) -> None:
+    health = pool(*standing_in(failing))
+    assert spares_to_send_back(health, f"{ID}ZX200004") == [], "not whole"
+    assert spares_to_send_back(health, f"{ID}ZX200021") == [], "the spare itself was put in its place"
+    assert spares_to_send_back(pool(*standing_in(disk(4, depth=3))), f"{ID}ZX200030") == [], "that of another disk"
+
+
+def test_the_disk_that_is_being_filled_is_watched_and_never_pulled() -> None:
+    health = captured("replacing")
+    for name in ("/v/d13", "/v/d01"):
+        place = find_place([health], [name])
+        judged = judge(health, place)
+        steps = plan_steps(place, judged, None, Surroundings())
+        assert judged.verdict == "watch" and not any(step.is_ours for step in steps), name
+        assert lines(steps) == ["fonoteca pool replace 5159416319053584211"], "the old disk"
+    assert "in the place of /v/d01" in judge(health, find_place([health], ["/v/d13"])).facts[0]
+    still = "\n".join(ten(d4=REPLACING + disk(22, depth=3))).split("\n")
+    assert judge(pool(*still), find_place([pool(*still)], ["ZX200022"])).verdict == "watch", "also before the resilver begins"
+    filled = pool(*standing_in(gone(4, 77, depth=3)), scan=RESILVER)
+    assert judge(filled, find_place([filled], ["ZX200021"])).verdict == "watch"
+
+
+def test_a_disk_that_answers_is_left_in_where_files_are_lost_or_others_have_errors() -> None:
+    noisy = {f"d{number}": disk(number, counts="0     0    17") for number in range(1, 6)}
+    health = msgspec.structs.replace(pool(*ten(**noisy), state="ONLINE"), error_count=40)
+    for health_now in (health, pool(*ten(**noisy), state="ONLINE"), msgspec.structs.replace(pool(*ten()), error_count=1)):
+        place = find_place([health_now], ["ZX200004"])
+        judged = judge(health_now, place)
+        assert judged.verdict == "careful" and judged.spare_without == 2
+        steps = plan_steps(place, judged, None, Surroundings())
+        assert steps[0].words.startswith("Leave ") and "may still read" in steps[0].words and not any(step.is_ours for step in steps)
+    dead = msgspec.structs.replace(pool(*ten(d4=gone(4, 77))), error_count=40)
+    assert judge(dead, find_place([dead], ["77"])).verdict == "safe", "it can read nothing"
+
+
+def test_a_cache_is_removed_and_another_added() -> None:
+    health = captured("replacing")
+    place = find_place([health], ["/v/d09"])
+    steps = plan_steps(place, judge(health, place), "/dev/disk/by-id/new", Surroundings())
+    assert lines(steps) == [f"zpool remove tank {place.handle}", "zpool add tank cache /dev/disk/by-id/new"]
+    assert [step.is_ours for step in plan_steps(place, judge(health, place), None, Surroundings())] == [True, False, False]
 
 
 # ---- steps

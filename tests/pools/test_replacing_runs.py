@@ -72,9 +72,43 @@ def test_ctrl_c_leaves_the_resilver_running_and_says_how_to_watch_on(tmp_path: P
 
     with pytest.raises(StoppedError, match="the resilver goes on") as caught:
         carry_out(zfs, plan(zfs), stop, waits=True)
-    assert f"fonoteca pool replace {NEW}" in caught.value.hint
-    again = plan(Zfs(play_statuses(tmp_path / "again", filling())), new=None, text=NEW)
-    assert again.pool == "tank"
+    assert caught.value.hint == "Watch on with: fonoteca pool replace 77", "the old disk"
+    for text in ("77", NEW):
+        again = plan(Zfs(play_statuses(tmp_path / "again", filling())), new=None, text=text)
+        assert (again.judgement.verdict, again.handle, again.commands) == ("watch", "77", ()) and "ZX200030" in (again.successor or "")
+
+
+def test_without_waiting_it_is_the_old_disk_that_is_named_to_watch_on(tmp_path: Path) -> None:
+    zfs = Zfs(play_statuses(tmp_path / "fake", dead(), dead(), filling()))
+    report = carry_out(zfs, plan(zfs), quiet, waits=False)
+    assert [step.line for step in report.next_steps] == ["fonoteca pool replace 77"]
+
+
+def test_settling_is_awaited_however_long_the_resilver_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fonoteca.workflows.pool.replace_watch.time.monotonic", iter(range(0, 100_000, 20)).__next__)
+    ended = filling(disk(30, depth=3)).replace(RESILVER, "resilvered 1.98T in 1 days 02:00:00 with 0 errors on Tue Nov 24 03:00:00 2026")
+    zfs = Zfs(play_statuses(tmp_path / "fake", dead(), dead(), filling(), filling(), filling(), ended, healthy()))
+    assert carry_out(zfs, plan(zfs), quiet, waits=True, every_s=0.01).outcome == "healthy"
+
+
+def test_a_resilver_that_was_put_off_is_awaited_too(tmp_path: Path) -> None:
+    waiting = healthy().replace(disk(30), disk(30, note="(awaiting resilver)"))
+    zfs = Zfs(play_statuses(tmp_path / "fake", dead(), dead(), filling(), waiting, filling(), healthy()))
+    lines: list[str] = []
+    assert carry_out(zfs, plan(zfs), lambda scan, left: lines.append(left.words), waits=True, every_s=0.01).outcome == "healthy"
+    assert len(lines) == 2
+
+
+def test_a_spare_that_zfs_sent_back_at_the_same_moment_is_no_error(tmp_path: Path) -> None:
+    standing = "\t    spare-3  ONLINE  0     0     0\n" + disk(30, depth=3) + "\n" + disk(21, depth=3)
+    rows = "\n".join(row.replace("DEGRADED", "ONLINE") for row in ten(d4=standing)).split("\n")
+    fake = play_statuses(tmp_path / "fake", dead(), dead(), filling(), status_text(*rows, state="ONLINE"), status_text(*rows), healthy())
+    program = tmp_path / "fake" / "zpool"
+    program.write_text(
+        program.read_text().replace('case "$1', 'case "$1" in detach) echo "no such device in pool" >&2; exit 1;; esac; case "$1', 1)
+    )
+    report = carry_out(Zfs(fake), plan(Zfs(fake)), quiet, waits=True, every_s=0.01)
+    assert report.outcome == "healthy" and report.facts == ()
 
 
 def test_run_again_it_watches_what_runs_already(tmp_path: Path) -> None:
@@ -170,5 +204,6 @@ def test_a_spare_that_took_over_says_how_it_goes_back_or_stays(tmp_path: Path) -
     zfs = Zfs(play_statuses(tmp_path / "fake", before, before, after))
     planned = plan(zfs, new="ZX200021", disks=[*INVENTORY, here(21)])
     assert planned.commands == (("zpool", "replace", "-f", "tank", "77", f"{ID}ZX200021"),)
+    assert planned.steps[1].line == "zpool detach tank 77" and "Only after" in planned.steps[-1].words
     report = carry_out(zfs, planned, quiet, waits=True, every_s=0.01)
     assert report.outcome == "not-healthy" and "stands in for" in report.facts[-1] and "zpool detach tank" in report.facts[-1]

@@ -311,6 +311,18 @@ def test_status_that_hangs_is_given_up_and_the_suspended_pool_named(programs: Pa
     assert "tank" in error.value.message and "zpool clear tank" in error.value.hint and suspended_pools(kstat) == ["tank"]
 
 
+def test_status_whose_names_take_too_long_is_told_without_them(programs: Path) -> None:
+    text = OUTPUT / "2.1-without-v-by-source.txt"
+    _put_program(
+        programs, "zpool", f"""case "$*" in *-j*) echo "invalid option 'j'" >&2; exit 2;; *-v*) exec sleep 30;; *) cat {text};; esac"""
+    )
+    began = time.monotonic()
+    health = read_health(Zfs(), limit_s=3)[0]
+    assert health.error_count == 3 and not health.damaged and time.monotonic() - began < 10
+    began = time.monotonic()
+    assert read_health(Zfs(), limit_s=30, with_names=False)[0].error_count == 3 and time.monotonic() - began < 5
+
+
 def test_errors_within_a_time_limit_come_through() -> None:
     with pytest.raises(ZeroDivisionError):
         within(5, lambda: 1 // 0)

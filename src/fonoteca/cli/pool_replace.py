@@ -80,9 +80,9 @@ class Line:
 def _plan(plan: Replacement) -> str:
     safe = {
         "safe": "It is safe to pull it now.",
-        "careful": "It may be pulled, but then nothing is to spare; better leave it in until the new disk is filled.",
+        "careful": "It may be pulled, but better leave it in until the new disk is filled.",
         "keep": "Do NOT pull it now.",
-        "watch": "It is being replaced now.",
+        "watch": "It is being replaced now: pull nothing until that has ended.",
         "done": "It holds no data of the pool.",
     }[plan.judgement.verdict]
     return "\n".join([on_one_line(plan.introduction), safe, *(f"  {fact}" for fact in plan.judgement.facts), "", *numbered(plan.steps)])

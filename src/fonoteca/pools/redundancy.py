@@ -37,9 +37,20 @@ class Place(msgspec.Struct, frozen=True):
         )
 
     @property
+    def predecessor(self) -> Vdev | None:
+        """The disk in whose place it is being filled, if it is."""
+        pairs = [parent for parent in self.parents if parent.kind in ("replacing", "spare") and parent.children[-1] == self.leaf]
+        return next((leaf for parent in reversed(pairs) for leaf in parent.children[0].leaves()), None)
+
+    @property
     def handle(self) -> str:
         """What zpool knows it by, whether it answers or not: its guid, else its name."""
-        return str(self.leaf.guid) if self.leaf.guid else self.leaf.path or self.leaf.name
+        return handle_of(self.leaf)
+
+
+def handle_of(leaf: Vdev) -> str:
+    """What zpool knows a disk by, whether it answers or not: its guid, else its name."""
+    return str(leaf.guid) if leaf.guid else leaf.path or leaf.name
 
 
 def places_of(health: PoolHealth) -> list[Place]:
@@ -74,7 +85,8 @@ def find_place(pools: Sequence[PoolHealth], names: Sequence[str]) -> Place:
             raise UsageError(f"{len(found)} disks answer to {names[0]!r}: {listed}", "Give the guid of one: zpool status -g tells them.")
     known = ", ".join(health.name for health in pools) or "none"
     raise NotFoundError(
-        f"no disk of a pool answers to {names[0]!r} (pools: {known})", "fonoteca pool disks and zpool status tell the names."
+        f"no disk of a pool answers to {names[0]!r} (pools: {known})",
+        "fonoteca pool disks and zpool status tell the names. One that was replaced is in none any more: fonoteca pool status tells the rest.",
     )
 
 

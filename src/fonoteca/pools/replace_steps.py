@@ -9,7 +9,7 @@ import msgspec
 
 from fonoteca.pools.disks import Disk
 from fonoteca.pools.health import Vdev
-from fonoteca.pools.redundancy import Place
+from fonoteca.pools.redundancy import Place, handle_of
 from fonoteca.pools.replacing import Judgement, words_of_errors
 
 Command = tuple[str, ...]
@@ -35,6 +35,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     free: tuple[Disk, ...] = ()
     takes_by_itself: bool = False
     has_lights: bool = False
+    new_is_spare: bool = False
 
 
 def plan_steps(place: Place, judgement: Judgement, new: str | None, around: Surroundings, *, with_force: bool = False) -> tuple[Step, ...]:
@@ -43,7 +44,9 @@ def plan_steps(place: Place, judgement: Judgement, new: str | None, around: Surr
         return (Step(f"{place.leaf.name} is a spare; take it out with this, and put the new one in the same way.",
                      ("zpool", "remove", place.pool, place.leaf.path or place.leaf.name)),)  # fmt: skip
     if judgement.verdict == "watch":
-        return (Step("A new disk is being filled in its place already. This command watches it.", _again(place)),)
+        return (Step("A new disk is being filled. Pull neither that one nor the old; this command watches it.", _again(place)),)
+    if place.group.role == "cache":
+        return _of_cache(place, new, around, with_force)
     if new is not None:
         return _with_new_disk(place, judgement, new, around, with_force)
     if judgement.verdict in ("keep", "careful") and judgement.is_answering:
@@ -62,11 +65,26 @@ def _with_new_disk(place: Place, judgement: Judgement, new: str, around: Surroun
     if place.stand_in is not None:
         steps.append(Step(f"When it is filled, the spare {place.stand_in.name} goes back and is available again."))
     where = _where(place, around)
+    if around.new_is_spare:
+        steps.append(Step("When it is filled, let the spare stay for good; or leave all as it is, and begin again with a new disk.",
+                          ("zpool", "detach", place.pool, place.handle)))  # fmt: skip
+        return (*steps, Step(f"Only after one of the two: take out the old disk, {where}."))
     return (*steps, Step(f"When the pool is healthy, and not before: take out the old disk, {where}."))
+
+
+def _of_cache(place: Place, new: str | None, around: Surroundings, with_force: bool) -> tuple[Step, ...]:
+    """A cache is not replaced but removed, for it holds nothing that is not elsewhere; a new one begins empty."""
+    remove = Step("It only caches: remove it.", ("zpool", "remove", place.pool, place.handle), is_ours=True)
+    flags = ("-f",) if with_force else ()
+    add = Step("Add the new one.", ("zpool", "add", *flags, place.pool, "cache", new or "/dev/disk/by-id/NEW"), is_ours=new is not None)
+    pull = Step(f"Pull it: {_where(place, around)}. Read the label before you pull, and pull no other.")
+    return (remove, pull, add) if new is None else (remove, add, pull)
 
 
 def _stay(place: Place, judgement: Judgement) -> Step:
     why = "data would be out of reach" if judgement.spare_without < 0 else "no other disk of its group might die any more"
+    if judgement.spare_without > 0:
+        why = "data might be lost, for others have errors too, and what they lack it may still read"
     return Step(f"Leave {place.leaf.name} in: without it {why}. It is replaced while it still answers.")
 
 
@@ -105,7 +123,7 @@ def _put_in(place: Place, around: Surroundings, words: str) -> list[Step]:
 
 
 def _again(place: Place) -> Command:
-    return ("fonoteca", "pool", "replace", place.handle)
+    return ("fonoteca", "pool", "replace", handle_of(place.predecessor or place.leaf))
 
 
 def _where(place: Place, around: Surroundings) -> str:

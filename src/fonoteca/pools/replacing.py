@@ -10,11 +10,11 @@ import msgspec
 from fonoteca.ground.errors import DiskRefusedError, PoolError, PoolSuspendedError
 from fonoteca.ground.quantities import format_count
 from fonoteca.pools.health import PoolHealth, Vdev
-from fonoteca.pools.redundancy import GROUPS_THAT_HOLD_DATA, Place, answers_to, is_complete, may_still_die, places_of
+from fonoteca.pools.redundancy import GROUPS_THAT_HOLD_DATA, Place, answers_to, handle_of, is_complete, may_still_die, places_of
 
 Verdict = Literal["safe", "careful", "keep", "watch", "done"]
-"""safe: it may be pulled now. careful: it may, but then nothing is to spare. keep: it must stay in until its successor is filled.
-watch: a disk is taking its place already. done: it is well, and nothing asks for it to be replaced."""
+"""safe: it may be pulled now. careful: it may, but it is better left in: then nothing is to spare, or it can read what others cannot.
+keep: it must stay in until its successor is filled. watch: it is being filled, or another disk in its place. done: it is well, and nothing asks for it to be replaced."""
 
 _GONE = frozenset({"REMOVED", "UNAVAIL", "OFFLINE", "FAULTED"})
 
@@ -52,28 +52,38 @@ def judge(health: PoolHealth, place: Place) -> Judgement:
     without = may_still_die(place.group, is_resilvering=busy, without=place.leaf)
     holds_data = is_complete(place.leaf, is_resilvering=busy)
     return Judgement(
-        verdict=_verdict(place, without, holds_data, busy), group=place.group.name, spare_now=now, spare_without=without,
+        verdict=_verdict(health, place, without, holds_data), group=place.group.name, spare_now=now, spare_without=without,
         holds_data=holds_data, is_answering=place.leaf.state not in _GONE, facts=tuple(_facts(health, place, now, without, busy)),
     )  # fmt: skip
 
 
-def _verdict(place: Place, without: int, holds_data: bool, busy: bool) -> Verdict:
+def _verdict(health: PoolHealth, place: Place, without: int, holds_data: bool) -> Verdict:
     if place.leaf.state in ("AVAIL", "INUSE") or place.leaf.role == "spare":
         return "done"
-    if place.successor is not None and busy:
+    if (place.successor is not None and is_resilvering(health)) or is_being_filled(health, place):
         return "watch"
     if place.group.role == "cache" or (place.group.role == "log" and without >= 0):
         return "safe"
     if without < 0:
         return "keep"
-    if without == 0 and holds_data:
+    is_needed = place.leaf.state not in _GONE and (health.error_count or _others_with_errors(place))
+    if (without == 0 and holds_data) or is_needed:
         return "careful"
     return "safe"
+
+
+def is_being_filled(health: PoolHealth, place: Place) -> bool:
+    """Whether it is the new disk in another's place; ZFS counts a spare as that only while a resilver runs."""
+    pairs = ("replacing", "spare") if is_resilvering(health) else ("replacing",)
+    answers = place.leaf.state not in _GONE
+    return answers and any(parent.kind in pairs and parent.children[-1] == place.leaf for parent in place.parents)
 
 
 def _facts(health: PoolHealth, place: Place, now: int, without: int, busy: bool) -> list[str]:
     group = place.group.name
     facts = [_words_of_spare(group, now, "now")]
+    if place.predecessor is not None and is_being_filled(health, place):
+        facts.insert(0, f"It is the new disk in the place of {place.predecessor.name}, and is being filled. Do not pull it.")
     if without != now:
         facts.append(_words_of_spare(group, without, "once it is pulled"))
     if without < 0 and place.group.role in GROUPS_THAT_HOLD_DATA:
@@ -130,16 +140,14 @@ def refuse_suspended(health: PoolHealth) -> None:
 def find_pulled_by_mistake(health: PoolHealth, place: Place, is_present: Callable[[Vdev], bool]) -> Vdev | None:
     """A disk that was pulled instead of the one in `place`, which is still in the machine: put back first, it is good.
 
-    A disk that was taken out while the pool ran counts where it had no errors and nothing took its place; `is_present` tells whether a
-    disk of the pool is in the machine.
+    A disk that was taken out while the pool ran counts, also where a spare stands in by now, and with the errors of what was under way
+    then; `is_present` tells whether a disk of the pool is in the machine.
     """
     if not is_present(place.leaf):
         return None
     for other in places_of(health):
         leaf = other.leaf
-        is_good = not (leaf.read_errors or leaf.write_errors or leaf.checksum_errors)
-        is_alone = other.successor is None and other.stand_in is None
-        vanished = leaf != place.leaf and leaf.state == "REMOVED" and is_good and is_alone
+        vanished = leaf != place.leaf and leaf.state == "REMOVED" and other.successor is None
         if vanished and other.group.name == place.group.name and not is_present(leaf):
             return leaf
     return None
@@ -198,12 +206,18 @@ def _rest(health: PoolHealth, leaf: Vdev) -> str:
     return f"{told} Pull nothing, let it finish, then replace this one: docs/operations/two-disks.md."
 
 
-def spares_to_send_back(health: PoolHealth) -> list[str]:
-    """Spares that still stand in for a disk that is whole again; ZFS sends most back by itself when the resilver ends."""
-    busy = is_resilvering(health)
-    return [
-        str(spare.children[-1].guid or spare.children[-1].path or spare.children[-1].name)
-        for root in health.vdevs for spare in root.walk()
-        if spare.kind == "spare" and not busy and len(spare.children) > 1
-        and all(is_complete(child, is_resilvering=False) and child.kind != "replacing" for child in spare.children[:-1])
-    ]  # fmt: skip
+def spares_to_send_back(health: PoolHealth, successor: str) -> list[str]:
+    """Spares that still stand in for what the new disk `successor` has replaced, and it is whole; the rest is left to ZFS.
+
+    ZFS sends most back by itself when the resilver ends. One that was itself put in the place of a disk stays.
+    """
+    if is_resilvering(health):
+        return []
+    spares = [vdev for root in health.vdevs for vdev in root.walk() if vdev.kind == "spare" and len(vdev.children) > 1]
+    return [handle_of(spare.children[-1]) for spare in spares if _is_whole_again(spare, successor)]
+
+
+def _is_whole_again(spare: Vdev, successor: str) -> bool:
+    first = spare.children[:-1]
+    is_well = all(one.is_leaf and words_of_errors(one) == "none" and is_complete(one, is_resilvering=False) for one in first)
+    return is_well and any(answers_to(one, successor) for one in first) and not answers_to(spare.children[-1], successor)

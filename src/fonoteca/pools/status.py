@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from fonoteca.ground.errors import FonotecaError, PoolError, PoolOutputError, PoolSuspendedError
+from fonoteca.ground.errors import FonotecaError, PoolError, PoolOutputError, PoolSuspendedError, ProgramError
 from fonoteca.pools.health import PoolHealth, Vdev
 from fonoteca.pools.status_json import parse_status_json
 from fonoteca.pools.status_text import parse_status_text
@@ -20,17 +22,21 @@ LIMIT_S = 60.0
 KSTAT = Path("/proc/spl/kstat/zfs")
 
 
-def read_health(zfs: Zfs, pool: str | None = None, *, limit_s: float = LIMIT_S, kstat: Path = KSTAT) -> list[PoolHealth]:
-    """Every imported pool, or the one that is named.
+def read_health(
+    zfs: Zfs, pool: str | None = None, *, limit_s: float = LIMIT_S, kstat: Path = KSTAT, with_names: bool = True
+) -> list[PoolHealth]:
+    """Every imported pool, or the one that is named; `with_names`: with the names of damaged files.
 
+    Many names may take minutes, so the last third of `limit_s` is left to ask without them; only their count is known then.
     A pool that is suspended may hold up `zpool status` for ever: then PoolSuspendedError after `limit_s`, by what the kernel tells
     without asking the pool.
     """
     named = [pool] if pool else []
-    try:
-        return within(limit_s, lambda: _read(zfs, named))
-    except TimeoutError as error:
-        raise _held_up(limit_s, suspended_pools(kstat)) from error
+    tries = [(["-v"], limit_s * 2 / 3), (list[str](), limit_s / 3)] if with_names else [(list[str](), limit_s)]
+    for flags, seconds in tries:
+        with suppress(TimeoutError):
+            return within(seconds, partial(_read, zfs, [*flags, *named], seconds))
+    raise _held_up(limit_s, suspended_pools(kstat))
 
 
 def within(seconds: float, work: Callable[[], Result]) -> Result:
@@ -66,25 +72,34 @@ def suspended_pools(kstat: Path = KSTAT) -> list[str]:
     return found
 
 
-def _read(zfs: Zfs, named: Sequence[str]) -> list[PoolHealth]:
+def _read(zfs: Zfs, words: Sequence[str], limit_s: float) -> list[PoolHealth]:
     """As text where there is no JSON, and where a name that is no UTF-8 has broken it."""
     try:
-        return parse_status_json(
-            zfs.zpool("status", "-j", "--json-int", "-vPs", *named, timeout_s=LIMIT_S).encode("utf-8", "surrogateescape")
-        )
+        return parse_status_json(_ask(zfs, ["-j", "--json-int", "-Ps", *words], limit_s).encode("utf-8", "surrogateescape"))
     except PoolOutputError:
         pass
     except PoolError as error:
         if not _is_unknown_option(error):
             raise
-    return _read_text(zfs, named)
+    return _read_text(zfs, words, limit_s)
 
 
-def _read_text(zfs: Zfs, named: Sequence[str]) -> list[PoolHealth]:
-    pools = parse_status_text(zfs.zpool("status", "-vPps", *named, timeout_s=LIMIT_S))
+def _ask(zfs: Zfs, words: Sequence[str], limit_s: float) -> str:
+    """What it prints; TimeoutError where that takes too long."""
     try:
-        guids = parse_status_text(zfs.zpool("status", "-gps", *named, timeout_s=LIMIT_S))
-    except FonotecaError:
+        return zfs.zpool("status", *words, timeout_s=limit_s)
+    except PoolError as error:
+        cause = error.__cause__
+        if isinstance(cause, ProgramError) and "did not finish within" in cause.message:
+            raise TimeoutError from error
+        raise
+
+
+def _read_text(zfs: Zfs, words: Sequence[str], limit_s: float) -> list[PoolHealth]:
+    pools = parse_status_text(_ask(zfs, ["-Pps", *words], limit_s))
+    try:
+        guids = parse_status_text(_ask(zfs, ["-gps", *(word for word in words if word != "-v")], limit_s))
+    except (FonotecaError, TimeoutError):
         return pools
     by_name = {one.name: one for one in guids}
     return [_with_guids(pool, by_name.get(pool.name)) for pool in pools]

@@ -9,28 +9,24 @@ from typing import Literal
 
 import msgspec
 
-from fonoteca.ground.errors import DiskRefusedError, NotFoundError, PoolError, StoppedError, UsageError
+from fonoteca.ground.errors import DiskRefusedError, NotFoundError, PoolError, StoppedError
 from fonoteca.pools.disks import Disk, find_disk
-from fonoteca.pools.health import PoolHealth, Scan, Vdev
+from fonoteca.pools.health import PoolHealth, Vdev
 from fonoteca.pools.listing import read_pool_properties
-from fonoteca.pools.redundancy import Place, answers_to, find_place, without_partition
+from fonoteca.pools.redundancy import Place, answers_to, find_place, handle_of, without_partition
 from fonoteca.pools.replace_steps import Command, Step, Surroundings, introduce, plan_steps
-from fonoteca.pools.replacing import Judgement, check_successor, compare, find_pulled_by_mistake, is_resilvering, judge, spares_to_send_back
-from fonoteca.pools.resilver_progress import PaceKeeper, TimeLeft
-from fonoteca.pools.status import read_health
+from fonoteca.pools.replacing import Judgement, check_successor, find_pulled_by_mistake, is_being_filled, judge
 from fonoteca.pools.zfs import Zfs
+from fonoteca.workflows.pool.replace_watch import EVERY_S, Tell, read_one_health, send_spares_back, watch_resilver
 
-EVERY_S = 5.0
 PULLED = "pulled"  # the word of --allow for another disk of the vdev that was taken out while the pool ran
-_SEEN_WITHIN_S = 30.0
 
 Outcome = Literal["planned", "taken-offline", "begun", "healthy", "not-healthy"]
-Tell = Callable[[Scan, TimeLeft], None]
 Refuse = Callable[[Disk, Sequence[Disk]], None]
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done about one disk. `successor` is what takes its place: the disk that was named, or one that does so already."""
+    """What is to be done about one disk. `handle` is the old disk; `successor` what takes its place: named, or doing so already."""
 
     pool: str
     disk: str
@@ -76,17 +72,18 @@ def plan_replacement(
     path = _check_new(place, health, disks, new, disk, refuse) if new is not None else None
     is_spare = any(leaf.state == "AVAIL" and path is not None and answers_to(leaf, path) for leaf in health.leaves())
     takes_by_itself = read_pool_properties(zfs, place.pool, ["autoreplace"]).get("autoreplace") == "on"
-    around = Surroundings(disk, _candidates(place, disks, refuse), takes_by_itself, has_lights)
+    around = Surroundings(disk, _candidates(place, disks, refuse), takes_by_itself, has_lights, is_spare)
     successor = place.successor
     if successor is not None and path is not None and path != successor.path:
         raise DiskRefusedError(
             f"{place.leaf.name} is being replaced by {successor.name} already",
             f"Wait for it, or give that one up first: zpool detach {place.pool} {successor.guid or successor.name}",
         )
-    taker = (successor.path or successor.name) if successor else path
+    filled = is_being_filled(health, place)
+    taker = successor or (place.leaf if filled else None)
     return Replacement(
-        pool=place.pool, disk=place.leaf.name, handle=place.handle, introduction=introduce(place, disk), judgement=judgement,
-        steps=plan_steps(place, judgement, path, around, with_force=with_force or is_spare), new=path, successor=taker,
+        pool=place.pool, disk=place.leaf.name, handle=handle_of((place.predecessor if filled else None) or place.leaf), introduction=introduce(place, disk), judgement=judgement,
+        steps=plan_steps(place, judgement, path, around, with_force=with_force or is_spare), new=path, successor=(taker.path or taker.name) if taker else path,
         path=place.leaf.path,
     )  # fmt: skip
 
@@ -126,7 +123,7 @@ def _refuse_wrong_pull(health: PoolHealth, place: Place, disks: Sequence[Disk]) 
         raise PoolError(
             f"{name} was pulled, and not {place.leaf.name}, which is still in the machine",
             f"Put {name} back first, it is good: then zpool online {place.pool} {wrong.guid or wrong.name}, wait for its resilver "
-            f"(zpool wait -t resilver {place.pool}), and begin again. Was it taken out on purpose: --allow {PULLED}.",
+            f"(zpool wait -t resilver {place.pool}), and begin again. Was it taken out on purpose, or is it dead itself: --allow {PULLED}.",
         )
 
 
@@ -168,54 +165,28 @@ def _candidates(place: Place, disks: Sequence[Disk], refuse: Refuse) -> tuple[Di
 
 def carry_out(zfs: Zfs, plan: Replacement, tell: Tell, *, waits: bool, every_s: float = EVERY_S) -> ReplaceReport:
     """Run the commands of the plan, then watch until the pool is healthy. Run again after a stop, it goes on watching."""
-    before = _health(zfs, plan.pool)
+    before = read_one_health(zfs, plan.pool)
     for command in plan.commands:
         zfs.run(*command, timeout_s=600)
     if plan.new is None and plan.judgement.verdict != "watch":
         return ReplaceReport(plan=plan, outcome="taken-offline" if plan.commands else "planned", next_steps=plan.steps)
     if not waits:
         words = "The resilver runs by itself. This shows how far it is."
-        return ReplaceReport(
-            plan=plan, outcome="begun", next_steps=(Step(words, ("fonoteca", "pool", "replace", plan.successor or plan.handle)),)
-        )
+        return ReplaceReport(plan=plan, outcome="begun", next_steps=(Step(words, ("fonoteca", "pool", "replace", plan.handle)),))
     began = time.monotonic()
-    facts = watch_resilver(zfs, plan.pool, plan.successor or plan.handle, before, tell, every_s=every_s)
-    return _finish(zfs, plan, facts, time.monotonic() - began)
-
-
-def watch_resilver(zfs: Zfs, pool: str, successor: str, before: PoolHealth, tell: Tell, *, every_s: float = EVERY_S) -> list[str]:
-    """Wait until nothing is being filled any more; gives what was noticed. StoppedError on Ctrl-C: ZFS goes on."""
-    pace, facts, began = PaceKeeper(), list[str](), time.monotonic()
     try:
-        while True:
-            health = _health(zfs, pool)
-            watched = compare(before, health, successor)
-            facts += watched.facts
-            if watched.is_over and (_is_settled(health, successor) or time.monotonic() - began > _SEEN_WITHIN_S):
-                return facts
-            if health.scan is not None and is_resilvering(health):
-                pace.saw(time.monotonic(), health.scan.issued_bytes or 0)
-                tell(health.scan, pace.left(health.scan.total_bytes))
-            before = health
-            time.sleep(min(every_s, 0.5 + (time.monotonic() - began) / 10))
+        facts = watch_resilver(zfs, plan.pool, plan.successor or plan.handle, before, tell, every_s=every_s)
     except KeyboardInterrupt:
         raise StoppedError(
-            "stopped watching; the resilver goes on by itself", f"Watch on with: fonoteca pool replace {successor}"
+            "stopped watching; the resilver goes on by itself", f"Watch on with: fonoteca pool replace {plan.handle}"
         ) from None
-
-
-def _is_settled(health: PoolHealth, successor: str) -> bool:
-    """Whether the new disk stands in the pool as any other; right after the command, and right after the end, it does not yet."""
-    replacing = [vdev for root in health.vdevs for vdev in root.walk() if vdev.kind == "replacing"]
-    return not replacing and any(answers_to(leaf, successor) for leaf in health.leaves())
+    return _finish(zfs, plan, facts, time.monotonic() - began)
 
 
 def _finish(zfs: Zfs, plan: Replacement, facts: list[str], seconds: float) -> ReplaceReport:
     """Spares back, then the pool looked at once more."""
-    for spare in spares_to_send_back(_health(zfs, plan.pool)):
-        zfs.zpool("detach", plan.pool, spare)
-        facts.append(f"sent the spare {spare} back")
-    health = _health(zfs, plan.pool)
+    facts += send_spares_back(zfs, plan.pool, plan.successor or plan.handle)
+    health = read_one_health(zfs, plan.pool)
     facts += _spares_in_use(health)
     is_well = (
         health.state == "ONLINE" and not health.error_count and not any(leaf.state not in ("ONLINE", "AVAIL") for leaf in health.leaves())
@@ -234,10 +205,3 @@ def _spares_in_use(health: PoolHealth) -> list[str]:
         f"or let it stay: zpool detach {health.name} {spare.children[0].guid or spare.children[0].name}."
         for root in health.vdevs for spare in root.walk() if spare.kind == "spare" and spare.children
     ]  # fmt: skip
-
-
-def _health(zfs: Zfs, pool: str) -> PoolHealth:
-    found = read_health(zfs, pool)
-    if not found:
-        raise UsageError(f"{pool} is not imported any more", "zpool import tells which pools there are.")
-    return found[0]
