@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,16 @@ def test_layouts_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str], e
     plan(capsys, "--holds", "300TB", "--disk", "22TB", "--picture", str(path))
     content = path.read_bytes()
     assert b"2xraidz3x12" in content if ending == "svg" else content.startswith(b"\x89PNG")
+
+
+def test_refused_layouts_and_the_limit_are_seen_in_the_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = plan(capsys, "--layout", "2xraidz3x10", "--holds", "300TB", "--disk", "22TB", "--picture", str(tmp_path / "pool.svg"))
+    fills = (tmp_path / "pool.svg").read_text().split('id="pool-fill-t"')[1].split("</svg>")[0]
+    colors = dict(re.findall(r"<title>(\S+) · 22.0 TB: [^<]*</title>.*?<rect class=\"p-f(\d)\"", fills))
+    sound = {one["layout"]: one["fits"] and not one["against"] for one in told["offered"]}
+    assert len(set(colors.values())) == 2
+    assert {layout: color == "2" for layout, color in colors.items()} == {layout: sound[layout] for layout in colors}
+    assert fills.count('class="p-x"') == 1
 
 
 def test_the_files_of_an_archive_are_planned_for(small_archive: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,10 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NamedBars(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture of bars that lie, one a name: names, values and how they are written."""
+    """A picture of bars that lie, one a name: names, values and how they are written; those in `other` in another colour.
+
+    `limit` is drawn as a line across them, behind which the values are written.
+    """
 
     name: str
     title: str
@@ -76,6 +79,9 @@ class NamedBars(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[tuple[str, float], ...]
     unit: Unit = "count"
     color: int = 0
+    other: frozenset[str] = frozenset()
+    other_color: int = 1
+    limit: float | None = None
 
 
 def draw(picture: Plot | NamedBars) -> str:
@@ -237,7 +243,8 @@ def _draw_named(bars: NamedBars) -> str:
     is_above, step = widest > LONGEST_NAME, 36 if widest > LONGEST_NAME else 20
     left = 12 if is_above else 20 + widest
     room = max((text_width(write_value(value, bars.unit)) for _, value in bars.rows), default=0.0) + 10
-    most = max((value for _, value in bars.rows), default=0.0) or 1.0
+    most = max((*(value for _, value in bars.rows), bars.limit or 0.0)) or 1.0
+    limit = (bars.limit or 0.0) / most * (WIDTH - left - room - _RIGHT)
     parts = []
     for number, (name, value) in enumerate(bars.rows):
         y = _TOP + 8 + number * step
@@ -245,9 +252,12 @@ def _draw_named(bars: NamedBars) -> str:
         told = f"<title>{clean_words(name)}: {write_value(value, bars.unit)}</title>"
         named = _text(left, y + 11, shorten(name, WIDTH - 24)) if is_above else _text(left - 8, y + 11, name, "end")
         y += 16 if is_above else 0
+        color = bars.other_color if name in bars.other else bars.color
         parts.append(
             f"<g>{told}{named}"
-            f'<rect class="p-f{bars.color}" x="{_n(left)}" y="{y}" width="{_n(length)}" height="14" rx="2"/>'
-            f"{_text(left + length + 6, y + 11, write_value(value, bars.unit), kind='p-t p-m')}</g>"
+            f'<rect class="p-f{color}" x="{_n(left)}" y="{y}" width="{_n(length)}" height="14" rx="2"/>'
+            f"{_text(left + max(length, limit) + 6, y + 11, write_value(value, bars.unit), kind='p-t p-m')}</g>"
         )
+    if bars.limit is not None:
+        parts.append(f'<path class="p-x" d="M{_n(left + limit)} {_TOP + 4}v{len(bars.rows) * step}"/>')
     return _document(bars, _TOP + 14 + len(bars.rows) * step, parts)

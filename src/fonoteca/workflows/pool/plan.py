@@ -129,11 +129,15 @@ def write_planning_picture(planning: PoolPlanning, shown: Sequence[Judgement], p
 
 
 def _draw_fills(planning: PoolPlanning, shown: Sequence[Judgement]) -> str:
-    rows = tuple((f"{one.layout} · {format_bytes(one.disk_bytes)}", one.fill_then) for one in shown)
+    named = [(f"{one.layout} · {format_bytes(one.disk_bytes)}", one) for one in shown]
+    rows, limit = tuple((name, one.fill_then) for name, one in named), planning.fill_limit / 100
+    refused = frozenset(name for name, one in named if not one.is_sound)
     return draw(
         NamedBars(
             name="pool-fill", title=f"How full {format_bytes(planning.file_bytes_then)} make it (limit {planning.fill_limit:g} %)",
-            description="Each layout with its kind of disk, and the share of what zfs shows that the files take.", rows=rows, unit="share",
+            description="Each layout with its kind of disk, and the share of what zfs shows that the files take. "
+            "In the second colour: something speaks against it. The line is the limit.",
+            rows=rows, unit="share", color=2, other=refused, limit=limit,
         )
     )  # fmt: skip
 
