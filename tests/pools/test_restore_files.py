@@ -103,6 +103,31 @@ def test_what_nobody_recorded_comes_back_beside_only(archive: Archive, small_arc
     assert [file.result for file in bring(archive, small_archive, "ledger.sqlite3", tmp_path / "out").files] == ["restored"]
 
 
+def test_a_folder_is_every_file_that_it_has_in_the_snapshot(archive: Archive, small_archive: Path, tmp_path: Path) -> None:
+    shutil.rmtree(archive.release)
+    beside = bring(archive, small_archive, "release", tmp_path / "out")
+    assert beside.is_whole and len(beside.files) > 4
+    assert {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()} == {
+        file.name for file in beside.files
+    }
+    first = members(archive)[0]
+    (archive.path / first).unlink()
+    back = bring(archive, small_archive, "containers/")
+    assert back.is_whole and {file.name: file.result for file in back.files}[first] == "restored"
+    (tmp_path / "bare" / "empty").mkdir(parents=True)
+    with pytest.raises(NotFoundError, match="no file in empty"):
+        bring(archive, tmp_path / "bare", "empty", tmp_path / "out")
+
+
+def test_in_a_folder_what_nobody_recorded_is_left_out_and_told(archive: Archive, small_archive: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshot"
+    shutil.copytree(small_archive, snapshot)
+    (snapshot / "containers" / "notes.txt").write_text("mine")
+    told = {file.name: file.result for file in bring(archive, snapshot, "containers").files}
+    assert told.pop("containers/notes.txt") == "unrecorded" and set(told.values()) == {"good"}
+    assert not (archive.path / "containers" / "notes.txt").exists()
+
+
 def test_the_archive_is_found_where_it_lay_or_at_the_top(small_archive: Path, tmp_path: Path) -> None:
     assert find_archive_below(small_archive.parent, Path("archive")) == small_archive.parent / "archive"
     assert find_archive_below(small_archive, Path("store/archive")) == small_archive

@@ -23,8 +23,11 @@ from fonoteca.workflows.heal_places import sha256_of
 from fonoteca.workflows.heal_placing import LIST_MODE, MEMBER_MODE, Workbench
 from fonoteca.workflows.schedule_books import name_below
 
-Result = Literal["restored", "planned", "good", "absent", "damaged", "in-the-way"]
-"""good: it was whole already. absent, damaged: so it is in the snapshot. in-the-way: another file is there, which is not replaced."""
+Result = Literal["restored", "planned", "good", "absent", "damaged", "in-the-way", "unrecorded"]
+"""good: it was whole already. absent, damaged: so it is in the snapshot. in-the-way: another file is there, which is not replaced.
+
+unrecorded: nobody knows what it should be, so it only goes into a folder beside the archive.
+"""
 
 
 class RestoredFile(msgspec.Struct, frozen=True):
@@ -56,7 +59,8 @@ def restore_files(
 
     Nothing that is good is touched, nothing that is not proved is put in place; run again it goes on.
     """
-    names = list(names_of(archive, wanted))
+    names = list(names_of(archive, wanted, source))
+    is_alone = len(names) == 1
     bench = Workbench(archive.staging / "restore")
     book = ArchiveHealBook(archive, dry_run=dry_run or into is not None)
     progress.start("restoring", len(names), "files")
@@ -64,7 +68,7 @@ def restore_files(
         bench.open()
     files = []
     for name in names:
-        files.append(_restore(book, bench, source, name, into, dry_run))
+        files.append(_restore(book, bench, source, name, into, dry_run=dry_run, is_alone=is_alone))
         progress.advance()
     progress.finish()
     if not dry_run and into is None:
@@ -72,8 +76,12 @@ def restore_files(
     return RestoredFiles(snapshot=snapshot, into=str(into or archive.path), is_done=not dry_run, files=files)
 
 
-def _restore(book: ArchiveHealBook, bench: Workbench, source: Path, name: str, into: Path | None, dry_run: bool) -> RestoredFile:
+def _restore(
+    book: ArchiveHealBook, bench: Workbench, source: Path, name: str, into: Path | None, *, dry_run: bool, is_alone: bool
+) -> RestoredFile:
     file, good = book.file_named(name), source / name
+    if (file is None or file.is_database) and into is None and not is_alone:
+        return RestoredFile(name, "unrecorded")
     if file is None or file.is_database:
         return _restore_unproved(good, name, into, dry_run)
     size = file.size if file.size is not None else good.stat().st_size if good.is_file() else 0
@@ -131,9 +139,12 @@ def _restore_unproved(good: Path, name: str, into: Path | None, dry_run: bool) -
 # ---- what was named
 
 
-def names_of(archive: Archive, wanted: str) -> Iterator[str]:
-    """Paths below the archive of what `wanted` names: a file or folder of it, a track, an album, a container. NotFoundError for nothing."""
-    below = _name_of_path(archive, wanted)
+def names_of(archive: Archive, wanted: str, source: Path | None = None) -> Iterator[str]:
+    """Paths below the archive of what `wanted` names: a file or folder of it, a track, an album, a container. NotFoundError for nothing.
+
+    A folder has the files that it has in `source`, the archive as it was; without one, those that it has now.
+    """
+    below = _name_of_path(archive, wanted, source or archive.path)
     if below is not None:
         yield from below
         return
@@ -186,16 +197,29 @@ def _names_in(archive: Archive, container: Container) -> Iterator[str]:
         )
 
 
-def _name_of_path(archive: Archive, wanted: str) -> list[str] | None:
+def _name_of_path(archive: Archive, wanted: str, source: Path) -> list[str] | None:
     """Names of a path below the archive, whether anything is there now or not; None where it is no such path."""
-    if "/" not in wanted and not (archive.path / wanted).exists():
+    if "/" not in wanted and not any((top / wanted).exists() for top in (archive.path, source)):
         return None
     for path in (Path.cwd() / wanted, archive.path / wanted):
-        name = name_below(archive.path, str(path))
-        if not name.startswith("../") and name not in (".", ""):
+        name = name_below(archive.path, str(path)).rstrip("/")
+        if not name.startswith("../") and name not in ("..", ".", ""):
             break
     else:
         return None
     folder = name.removeprefix("containers/")
     container = next((one for one in archive.ledger.containers() if one.data_folder == folder), None)
-    return list(_names_in(archive, container)) if container is not None and name != folder else [name]
+    if container is not None and name != folder:
+        return list(_names_in(archive, container))
+    return _files_below(source, name) if (source / name).is_dir() else [name]
+
+
+def _files_below(source: Path, name: str) -> list[str]:
+    """Every plain file below a folder of the snapshot; links are not followed."""
+    found = []
+    for folder, _, files in os.walk(source / name):
+        paths = (Path(folder, file) for file in files)
+        found += [str(path.relative_to(source)) for path in paths if path.is_file() and not path.is_symlink()]
+    if not found:
+        raise NotFoundError(f"there is no file in {name} of the snapshot", "fonoteca pool snapshot --list shows others.")
+    return sorted(found)
