@@ -142,6 +142,37 @@ def test_spare_that_stands_in_gives_the_redundancy_back_but_the_disk_is_still_to
     assert diagnosis.groups[0].may_still_die == 2 and "fonoteca pool replace" in advise(health, diagnosis, DamageCounts())[0]
 
 
+@pytest.mark.parametrize(("gone", "words"), [(1, "1 disk and no data, 2 more may die"), (3, "3 disks and no data, none more may die")])
+def test_deaths_during_a_resilver_are_counted_in_the_first_sentence(gone: int, words: str) -> None:
+    health = msgspec.structs.replace(raidz(gone), scan=Scan("resilver", "scanning", started_at=NOW - 60))
+    assert diagnose(health, FACTS).headline == f"tank has lost {words}; a new disk is being filled."
+
+
+def test_disk_that_is_being_replaced_asks_for_nothing_but_to_wait() -> None:
+    health = health_of("2.3-replacing")
+    diagnosis = diagnose(health, FACTS)
+    assert "1 disk and no data" in diagnosis.headline
+    steps = advise(health, diagnosis, DamageCounts())
+    assert len(steps) == 1 and steps[0].startswith("Wait for the resilver")
+    other = health_of("2.3-replacing-and-offline")
+    steps = advise(other, diagnose(other, FACTS), DamageCounts())
+    assert "/v/d2" in steps[0] and steps[1].startswith("Wait for the resilver") and len(steps) == 2
+
+
+def test_disk_that_zfs_counts_as_failing_is_named_though_its_counts_are_nought() -> None:
+    health = health_of("2.3-degraded-disk")
+    diagnosis = diagnose(health, FACTS)
+    assert diagnosis.headline == "p has lost no data, but 1 disk is failing." and diagnosis.disks[0].disk == "/v/d4"
+    assert advise(health, diagnosis, DamageCounts()) == ["/v/d4 is failing (too many errors): fonoteca pool replace /v/d4"]
+    assert any("DEGRADED (too many errors)" in one.fact and one.path == "/v/d4" for one in diagnosis.findings)
+
+
+def test_files_that_heal_does_not_know_come_from_a_replica() -> None:
+    health = health_of("2.1-permanent-errors-by-source")
+    steps = advise(health, diagnose(health, FACTS), count_by_name(health))
+    assert any("from a replica" in step and "shares the damaged blocks" in step for step in steps)
+
+
 def test_metadata_damage_is_said_as_such() -> None:
     health = health_of("2.1-permanent-errors-by-source")
     assert "pool-damaged-metadata" in codes(diagnose(health, FACTS))

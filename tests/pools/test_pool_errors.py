@@ -31,6 +31,7 @@ SAID: list[tuple[str, type[FonotecaError]]] = [
     ("Permission denied the ZFS utilities must be run as root.", AccessError),
     ("cannot unmount '/tank/a b': pool or dataset is busy", PoolBusyError),
     ("cannot scrub tank: currently scrubbing; use 'zpool scrub -s' to cancel scrub", PoolBusyError),
+    ("cannot destroy 'tank/a@b': it's being held. Run 'zfs holds -r tank/a@b' to see holders.", PoolBusyError),
     ("cannot offline d09: no such device in pool", NotFoundError),
     ("couldn't find device \"nix\" in pool \"tank\"", NotFoundError),
     ("cannot open 'nope': no such pool", NotFoundError),

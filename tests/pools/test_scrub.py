@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,8 @@ def test_cron_file_without_a_cron_scrubs_nothing(tmp_path: Path) -> None:
     sources = find_scrub_sources(tmp_path)
     assert sources.has_debian_cron and not sources.has_cron and who_scrubs("tank", "-", sources) == []
     assert "no cron is installed" in words_about_scrubbers("tank", "-", sources)[0]
+    touch(tmp_path, "usr/sbin/anacron")
+    assert not find_scrub_sources(tmp_path).has_cron, "it reads no /etc/cron.d"
     touch(tmp_path, "usr/sbin/cron")
     assert [one.who for one in who_scrubs("tank", "-", find_scrub_sources(tmp_path))] == ["debian"]
 
@@ -75,6 +79,12 @@ def test_timer_is_planned_only_where_nobody_scrubs() -> None:
     assert "ExecStart=/usr/bin/fonoteca pool scrub tank\n" in files["fonoteca-scrub-tank.service"]
     assert "OnCalendar=monthly" in files["fonoteca-scrub-tank.timer"]
     assert "OnCalendar=weekly" in plan_schedule("tank", "disable", CRON, PROGRAM, 14)["fonoteca-scrub-tank.timer"]
+
+
+def test_no_timer_is_made_where_none_would_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no systemd") as error:
+        plan_schedule("tank", "-", find_scrub_sources(tmp_path), PROGRAM, 35)
+    assert "/usr/bin/fonoteca pool scrub tank" in error.value.hint
 
 
 def test_pool_with_odd_signs_is_one_word_of_the_unit() -> None:
@@ -184,6 +194,31 @@ def test_wait_ends_with_the_scrub_and_tells_what_it_found(zpool: Path) -> None:
     assert len(seen) == 1 and report.is_bad and report.errors == 6 and "could not be repaired" in report.done
 
 
+def test_scrub_that_a_resilver_ended_is_not_called_whole(zpool: Path) -> None:
+    resilvered = "  scan: resilvered 4K in 00:00:03 with 0 errors on Mon Nov 23 03:00:00 2026\n"
+    stopped = "  scan: scrub canceled on Mon Nov 23 03:00:00 2026\n"
+    running = (OUTPUT / "2.1-scrub-running-by-source.txt").read_text()
+    resilvering = (OUTPUT / "2.1-resilvering-by-source.txt").read_text()
+    for after, words in (
+        (resilvering, "ended by a resilver"), (_with_scan(running, resilvered), "ended by a resilver"),
+        (_with_scan(running, stopped), "stopped before its end"),
+    ):  # fmt: skip
+        say(zpool, "2.1-scrub-running")
+        report = wait_for_scrub(Zfs(), "tank", lambda health: None, sleep=_becomes(zpool, after))
+        assert words in report.done and report.is_bad and not report.damaged_files
+
+
+def _becomes(place: Path, after: str) -> Callable[[float], None]:
+    def sleep(_: float) -> None:
+        (place / "status").write_text(after)
+
+    return sleep
+
+
+def _with_scan(status: str, scan: str) -> str:
+    return re.sub(r"  scan: .*\n(\t.*\n)*", scan, status, count=1)
+
+
 def test_one_of_several_pools_must_be_named(zpool: Path) -> None:
     say(zpool, "2.1-two-pools")
     with pytest.raises(UsageError) as error:
@@ -196,9 +231,10 @@ def test_one_of_several_pools_must_be_named(zpool: Path) -> None:
 
 def test_units_are_written_once_asked_and_accepted_by_systemd(zpool: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
+    touch(root, "usr/lib/systemd/systemd")
     report, files = schedule_scrub(Zfs(), "tank", ("/bin/true",), 35, write=False, root=root)
-    assert "would write" in report.done and not root.exists()
-    (root / "etc/systemd/system").mkdir(parents=True)
+    assert "would write" in report.done and not (root / "etc").exists()
+    (root / "etc/systemd/system").mkdir(parents=True, exist_ok=True)
     report, files = schedule_scrub(Zfs(), "tank", ("/bin/true",), 35, write=True, root=root)
     written = sorted(path.name for path in (root / "etc/systemd/system").iterdir())
     assert written == sorted(files) and any("enable --now" in line for line in report.schedule)

@@ -68,15 +68,29 @@ def test_configuration_is_shown_written_once_and_then_as_it_should_be(tmp_path: 
     put(tmp_path, ZED_RC, "# kept\n")
     for name in REPLACED:
         put(tmp_path, f"etc/zfs/zed.d/{name}")
-    sources = [zed_files(("/usr/bin/fonoteca",), "/tank/archive", "root")]
+    sources = [zed_files(("/usr/bin/fonoteca",), "/tank/archive", "root", tmp_path)]
     shown = configure(sources, tmp_path, present=tmp_path, write=False)
     assert not shown.written and len(shown.files) == 1 + len(ZEDLETS) + len(REPLACED)
-    configure(sources, tmp_path, present=tmp_path, write=True)
+    configure(sources, tmp_path, present=tmp_path, write=True, machine=tmp_path)
     names = {path.name for path in (tmp_path / "etc/zfs/zed.d").iterdir()}
     assert names == {"zed.rc", *ZEDLETS} and (tmp_path / ZED_RC).read_text().startswith("# kept\n")
     assert stat.S_IMODE((tmp_path / ZED_RC).stat().st_mode) == 0o600
     assert os.access(tmp_path / "etc/zfs/zed.d" / ZEDLETS[0], os.X_OK)
     assert configure(sources, tmp_path, present=tmp_path, write=True).files == []
+
+
+def test_files_that_are_written_elsewhere_are_for_this_machine(tmp_path: Path) -> None:
+    machine, folder = tmp_path / "machine", tmp_path / "elsewhere"
+    put(machine, "usr/sbin/sendmail")
+    put(machine, f"etc/zfs/zed.d/{REPLACED[0]}")
+    sources = [zed_files(("/usr/bin/fonoteca",), None, "root", machine)]
+    first = configure(sources, folder, present=machine, write=True, machine=machine)
+    assert read_zed_rc((folder / ZED_RC).read_text())["ZED_EMAIL_PROG"] == "/usr/sbin/sendmail"
+    second = configure(sources, folder, present=folder, write=True, machine=machine)
+    assert second.files == []
+    for report in (first, second):
+        assert len(report.facts) == 1 and report.facts[0].startswith(f"remove {machine}/etc/zfs/zed.d/{REPLACED[0]} on the machine")
+    assert (machine / "etc/zfs/zed.d" / REPLACED[0]).exists()
 
 
 @pytest.fixture
@@ -99,14 +113,22 @@ def zedlet(tmp_path: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
+def _calls(place: Path) -> int:
+    return len((place / "calls").read_text().splitlines()) if (place / "calls").exists() else 0
+
+
 def fire(environment: dict[str, str], times: int = 1) -> str:
     """The mails after so many events at once."""
     place = Path(environment["ZED_RUNDIR"])
+    before = _calls(place)
     for _ in range(times):
         began = time.monotonic()
         subprocess.run([Path(environment["ZED_ZEDLET_DIR"]) / "zedlet"], env=environment, check=True, timeout=10)
         assert time.monotonic() - began < 5, "ZED must not be held up"
     with open(place / "fonoteca-zed.lock.waiting", "a"), open(place / "fonoteca-zed.lock", "a"):
+        until = time.monotonic() + 20
+        while _calls(place) == before and time.monotonic() < until:
+            time.sleep(0.05)
         time.sleep(0.5)
         subprocess.run(["flock", str(place / "fonoteca-zed.lock"), "true"], check=True, timeout=20)
     return (place / "mail").read_text() if (place / "mail").exists() else ""
@@ -122,6 +144,16 @@ def test_zedlet_mails_what_pool_status_says_under_a_subject_that_sed_can_take(ze
 def test_many_events_at_once_are_one_mail_and_the_same_state_is_not_mailed_again(zedlet: dict[str, str]) -> None:
     assert fire(zedlet, times=5).count("Subject:") == 1
     assert fire(zedlet).count("Subject:") == 1
+
+
+def test_another_disk_that_dies_is_mailed_also_under_the_same_subject(zedlet: dict[str, str]) -> None:
+    told = Path(zedlet["ZED_RUNDIR"]) / "told"
+    told.write_text("tank has lost data in 2 files.\n\n  vdev raidz3-0: 4 of 10 disks gone\n  faulted: /dev/a (raidz3-0)\n  81 % full\n")
+    assert fire(zedlet).count("Subject:") == 1
+    told.write_text(told.read_text().replace("81 %", "82 %"))
+    assert fire(zedlet).count("Subject:") == 1
+    told.write_text(told.read_text() + "  removed: /dev/b (raidz3-0)\n")
+    assert fire(zedlet).count("Subject:") == 2
 
 
 def test_pool_that_is_well_again_sends_no_mail(zedlet: dict[str, str]) -> None:

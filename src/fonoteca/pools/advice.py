@@ -21,15 +21,17 @@ def advise(health: PoolHealth, diagnosis: Diagnosis, damage: DamageCounts, archi
     steps = []
     if any(group.may_still_die < 0 for group in diagnosis.groups):
         steps += _of_a_lost_vdev(diagnosis)
-    steps += [_of_gone(disk) for disk in diagnosis.disks if disk.is_gone]
-    if is_resilvering(health):
+    busy = is_resilvering(health)
+    left = [disk for disk in diagnosis.disks if not (busy and disk.successor)]  # for the others a new disk is being filled
+    steps += [_of_gone(disk) for disk in left if disk.is_gone]
+    if busy:
         steps.append(f"Wait for the resilver: fonoteca pool status {pool} shows how long. Pull no disk meanwhile.")
     steps += _of_damage(health, damage, pool, archive)
-    steps += _of_noisy([disk for disk in diagnosis.disks if not disk.is_gone], pool)
+    steps += _of_noisy([disk for disk in left if not disk.is_gone], pool)
     codes = {finding.code for finding in diagnosis.findings}
     if "pool-full" in codes:
         steps.append("Make room, or add disks: fonoteca pool plan tells what fits.")
-    if "scrub-late" in codes and not has_lost_data(health) and not is_resilvering(health):
+    if "scrub-late" in codes and not has_lost_data(health) and not busy:
         steps.append(f"Have every block read: fonoteca pool scrub {pool}")
     return steps
 
@@ -70,6 +72,8 @@ def _of_noisy(disks: list[DiskHealth], pool: str) -> list[str]:
 
 
 def _of_one(disk: DiskHealth, pool: str) -> str:
+    if disk.is_failing:
+        return f"{disk.where} is failing{f' ({disk.note})' if disk.note else ''}: fonoteca pool replace {_handle(disk)}"
     if disk.is_rising:
         look = "look at its cable and SMART (fonoteca pool disks)"
         return f"{disk.where} makes errors now: {look}; if they go on: fonoteca pool replace {_handle(disk)}"
@@ -91,7 +95,10 @@ def _of_damage(health: PoolHealth, damage: DamageCounts, pool: str, archive: str
     if not health.damaged:
         steps.append(f"See as root which files: fonoteca pool status {pool}")
     elif damage.outside:
-        steps.append("Put the files that heal does not know back from a copy: fonoteca pool restore takes them from snapshots.")
+        steps.append(
+            "Put the files that heal does not know back from a replica: fonoteca pool restore REPLICA PATH. A snapshot of this pool shares "
+            "the damaged blocks; it helps only where the file was written anew since."
+        )
     if damage.stale:
         steps.append("Names without a file were mended or removed since, or their folder is damaged too: two scrubs tell which.")
     if damage.in_snapshots:

@@ -93,7 +93,10 @@ def _group(group: Vdev, busy: bool) -> GroupHealth:
 def _disks(health: PoolHealth, facts: PoolFacts) -> list[DiskHealth]:
     by_guid = {one.vdev_guid: one for one in facts.troubles}
     found = [_disk(place, facts, by_guid) for place in places_of(health)]
-    return [one for one in found if one.is_gone or one.is_rising or one.read_errors or one.write_errors or one.checksum_errors]
+    return [
+        one for one in found
+        if one.is_gone or one.is_failing or one.is_rising or one.read_errors or one.write_errors or one.checksum_errors
+    ]  # fmt: skip
 
 
 def _disk(place: Place, facts: PoolFacts, troubles: Mapping[int, Troubles]) -> DiskHealth:
@@ -105,8 +108,8 @@ def _disk(place: Place, facts: PoolFacts, troubles: Mapping[int, Troubles]) -> D
         pool=place.pool, vdev=place.group.name, disk=leaf.former_path or leaf.path or leaf.name, state=leaf.state, guid=leaf.guid,
         bay=known.bay if known else None, serial=known.serial if known else "", read_errors=leaf.read_errors,
         write_errors=leaf.write_errors, checksum_errors=leaf.checksum_errors, is_rising=bool(recent and recent.in_last_day and has_errors),
-        note=leaf.note,
-        stand_in=place.stand_in.name if place.stand_in else None,
+        note=leaf.note, stand_in=place.stand_in.name if place.stand_in else None,
+        successor=place.successor.name if place.successor else None,
     )  # fmt: skip
 
 
@@ -133,7 +136,11 @@ def _headline(
         with_disks = f", with {format_count(gone, 'disk')} gone" if gone else ""
         return f"{health.name} has lost data{_what_is_lost(health, damage)}{with_disks}."
     if is_resilvering(health):
-        return f"{health.name} has lost no data; a new disk is being filled."
+        lost = f"{format_count(len(dead), 'disk')} and no data, {_what_may_die(groups)}" if dead else "no data"
+        return f"{health.name} has lost {lost}; a new disk is being filled."
+    failing = sum(disk.is_failing for disk in disks)
+    if verdict == "degraded" and failing and not gone:
+        return f"{health.name} has lost no data, but {format_count(failing, 'disk')} {'is' if failing == 1 else 'are'} failing."
     if verdict == "degraded":
         stands_in = "; a spare stands in" if dead and all(disk.stand_in for disk in dead) else ""
         return f"{health.name} has lost {format_count(gone, 'disk') if gone else 'some redundancy'} and no data{stands_in}."
@@ -143,6 +150,12 @@ def _headline(
     if noisy:
         return f"{health.name} has lost nothing, but {format_count(noisy, 'disk')} made errors."
     return f"{health.name} is well." if verdict == "well" else f"{health.name} is well, but something is to be done."
+
+
+def _what_may_die(groups: Sequence[GroupHealth]) -> str:
+    """Of the group that has least to spare."""
+    least = min((group.may_still_die for group in groups), default=0)
+    return f"{least} more may die" if least > 0 else "none more may die"
 
 
 def _what_is_lost(health: PoolHealth, damage: DamageCounts) -> str:

@@ -70,11 +70,17 @@ class DiskHealth(msgspec.Struct, frozen=True):
     is_rising: bool = False
     note: str = ""
     stand_in: str | None = None
+    successor: str | None = None
 
     @property
     def is_gone(self) -> bool:
         """Whether nothing can be read from it."""
         return self.state in _GONE
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether ZFS counts it as failing, and reads it as long as it answers."""
+        return self.state == "DEGRADED"
 
     @property
     def where(self) -> str:

@@ -42,7 +42,8 @@ def findings_of_disks(health: PoolHealth, disks: Sequence[DiskHealth]) -> list[F
             stand_in = f"; the spare {disk.stand_in} stands in" if disk.stand_in else ""
             found.append(Finding("disk-faulted", disk.disk, f"{disk.state}{note} in {disk.vdev} of {health.name}: {disk.where}{stand_in}"))
         else:
-            counts = f"{disk.read_errors} read, {disk.write_errors} write, {disk.checksum_errors} checksum errors"
+            failing = f"DEGRADED{f' ({disk.note})' if disk.note else ''}, " if disk.is_failing else ""
+            counts = f"{failing}{disk.read_errors} read, {disk.write_errors} write, {disk.checksum_errors} checksum errors"
             rising = ", some within a day" if disk.is_rising else ""
             found.append(Finding("disk-errors", disk.disk, f"{counts}{rising} in {disk.vdev} of {health.name}: {disk.where}"))
     return found

@@ -86,7 +86,7 @@ def find_place(pools: Sequence[PoolHealth], names: Sequence[str]) -> Place:
     known = ", ".join(health.name for health in pools) or "none"
     raise NotFoundError(
         f"no disk of a pool answers to {names[0]!r} (pools: {known})",
-        "fonoteca pool disks and zpool status tell the names. One that was replaced is in none any more: fonoteca pool status tells the rest.",
+        "fonoteca pool disks and zpool status tell the names; one that was replaced is in none any more.",
     )
 
 

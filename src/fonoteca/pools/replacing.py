@@ -14,7 +14,8 @@ from fonoteca.pools.redundancy import GROUPS_THAT_HOLD_DATA, Place, answers_to, 
 
 Verdict = Literal["safe", "careful", "keep", "watch", "done"]
 """safe: it may be pulled now. careful: it may, but it is better left in: then nothing is to spare, or it can read what others cannot.
-keep: it must stay in until its successor is filled. watch: it is being filled, or another disk in its place. done: it is well, and nothing asks for it to be replaced."""
+keep: it must stay in until its successor is filled. watch: it is being filled, or another disk in its place.
+done: it is well, and nothing asks for it to be replaced."""
 
 _GONE = frozenset({"REMOVED", "UNAVAIL", "OFFLINE", "FAULTED"})
 

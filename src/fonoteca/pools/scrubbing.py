@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,9 @@ PERIODIC = "org.debian:periodic-scrub"
 CRON_FILE = "etc/cron.d/zfsutils-linux"
 DEBIAN_SCRIPT = "usr/lib/zfs-linux/scrub"
 _GENERATOR = "lib/systemd/system-generators/systemd-crontab-generator"
-_CRONS = ("usr/sbin/cron", "usr/sbin/crond", "usr/sbin/anacron", f"usr/{_GENERATOR}", _GENERATOR)
+# anacron is none of these: it does not read /etc/cron.d
+_CRONS = ("usr/sbin/cron", "usr/sbin/crond", f"usr/{_GENERATOR}", _GENERATOR)
+_SYSTEMD = ("run/systemd/system", "usr/lib/systemd/systemd", "lib/systemd/systemd")
 _TIMERS = "etc/systemd/system/timers.target.wants"
 _SCANS = re.compile(r"\[txg:[0-9]+\] scan (setup func=(?P<function>[0-9]+) mintxg=(?P<first>[0-9]+)|done)")
 _LINE = re.compile(r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})\.(?P<time>[0-9:]{8})")
@@ -50,7 +53,7 @@ def find_scrub_sources(root: Path = Path("/")) -> ScrubSources:
     return ScrubSources(
         has_debian_cron=(root / CRON_FILE).is_file() and (root / DEBIAN_SCRIPT).exists(),
         has_cron=any((root / place).exists() for place in _CRONS), timers=tuple(names),
-        has_systemd=(root / "run/systemd/system").is_dir(),
+        has_systemd=any((root / place).exists() for place in _SYSTEMD),
     )  # fmt: skip
 
 
@@ -95,6 +98,11 @@ def plan_schedule(pool: str, periodic: str, sources: ScrubSources, program: Sequ
         raise UsageError(
             f"{pool} is scrubbed already: {'; '.join(one.words for one in found)}",
             f"Nothing to do. To have Fonoteca do it instead: zfs set {PERIODIC}=disable {pool}, or switch off the timer named.",
+        )
+    if not sources.has_systemd:
+        raise UsageError(
+            "there is no systemd here, whose timers these would be",
+            f"Let cron do it, once a month: {shlex.join(program)} pool scrub {pool}",
         )
     return {f"{unit_name(pool)}.service": _service(pool, program), f"{unit_name(pool)}.timer": _timer(pool, scrub_days)}
 

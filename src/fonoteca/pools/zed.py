@@ -37,8 +37,8 @@ def mail_settings(root: Path = Path("/")) -> list[tuple[str, str]]:
     return [("ZED_EMAIL_PROG", f"/{sendmail}"), ("ZED_EMAIL_OPTS", "@ADDRESS@")]
 
 
-def words_about_mail(root: Path = Path("/")) -> str:
-    """Why ZED can reach nobody; empty where it can, or where there is no ZED."""
+def words_about_mail(root: Path = Path("/"), machine: Path | None = None) -> str:
+    """Why ZED can reach nobody; empty where it can, or where there is no ZED. `machine`: where mailers lie, if not below `root`."""
     path = root / ZED_RC
     if not path.is_file():
         return ""
@@ -57,7 +57,7 @@ def words_about_mail(root: Path = Path("/")) -> str:
         if program.startswith("/")
         else tuple(f"{folder}/{program}" for folder in ("usr/bin", "bin", "usr/sbin", "sbin", "usr/local/bin"))
     )
-    if _first(root, places) is None:
+    if _first(machine or root, places) is None:
         return f"ZED would send mail with {program}, which is not installed: nobody is told when a disk dies"
     return ""
 
@@ -103,8 +103,10 @@ report() {
     # no sign that the sed of zed-functions.sh would take for its own
     subject="$(sed -n 1p "${told}" | tr -cd 'A-Za-z0-9 ,.:;_-' | cut -c1-150)"
     [ "${status}" -eq 0 ] && exit 0
+    # another disk that dies is news, also under the same subject
+    states="$(grep -E '^  (vdev |(faulted|unavail|removed|offline|degraded|with errors): )' "${told}" | cksum | cut -d' ' -f1)"
     flock 8
-    zed_rate_limit "fonoteca;${ZEVENT_POOL};${subject}" || exit 3
+    zed_rate_limit "fonoteca;${ZEVENT_POOL};${subject};${states}" || exit 3
     {
         echo "What ZFS reported: ${ZEVENT_SUBCLASS} ${ZEVENT_VDEV_STATE_STR} ${ZEVENT_VDEV_PATH}"
         echo "on $(hostname) at ${ZEVENT_TIME_STRING}"

@@ -40,6 +40,7 @@ _WORDS: tuple[tuple[str, type[FonotecaError], str], ...] = (
     (r"no valid replicas", DiskRefusedError, "Data would be out of reach without it: leave it in, and replace it while it answers."),
     (r"already in replacing/spare config|device removal is in progress|already in progress", PoolBusyError,
      "Wait for what runs: zpool wait -t replace,resilver,remove POOL; or give the new disk up: zpool detach POOL NEW."),
+    (r"it's being held", PoolBusyError, "zfs holds SNAPSHOT tells by whom, and zfs release TAG SNAPSHOT lets go of it."),
     (r"out of space|[Nn]o space left|exceeds.*quota|quota exceeded", DiskFullError, "Make room there, then run it again: it goes on."),
     (r"is busy|currently scrubbing|currently resilvering|currently importing|there is an active", PoolBusyError,
      "zpool status tells what ZFS does; fuser -vm MOUNTPOINT tells which programs use a dataset."),

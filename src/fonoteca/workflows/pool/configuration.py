@@ -37,33 +37,37 @@ Source = Callable[[Path], Sequence[ConfigurationFile]]
 """Gives the files of one program for the machine whose root is the argument."""
 
 
-def zed_files(program: Sequence[str], archive: str | None, mail: str) -> Source:
-    """ZED's: what differs from what is there."""
+def zed_files(program: Sequence[str], archive: str | None, mail: str, machine: Path = Path("/")) -> Source:
+    """ZED's: zed.rc as it is there with our lines, for the mailer and against the zedlets that this machine has."""
 
     def files(root: Path) -> list[ConfigurationFile]:
-        present = _text_of(root / ZED_RC)
-        found = [ConfigurationFile(ZED_RC, render_zed_rc(present, mail, mail_settings(root)), "who is written to, and about what", 0o600)]
+        text = render_zed_rc(_text_of(root / ZED_RC), mail, mail_settings(machine))
+        found = [ConfigurationFile(ZED_RC, text, "who is written to, and about what", 0o600)]
         zedlet = render_zedlet(program, archive)
         found += [ConfigurationFile(f"{ZEDLET_FOLDER}/{name}", zedlet, "one mail in plain words", 0o755) for name in ZEDLETS]
-        doubled = [name for name in REPLACED if os.path.lexists(root / ZEDLET_FOLDER / name)]
+        doubled = [name for name in REPLACED if os.path.lexists(machine / ZEDLET_FOLDER / name)]
         found += [ConfigurationFile(f"{ZEDLET_FOLDER}/{name}", None, "it would write a second mail about the same") for name in doubled]
         return found
 
     return files
 
 
-def configure(sources: Sequence[Source], root: Path, *, present: Path, write: bool) -> ConfigurationReport:
+def configure(sources: Sequence[Source], root: Path, *, present: Path, write: bool, machine: Path = Path("/")) -> ConfigurationReport:
     """Collect the files of all programs; `write` puts them below `root`. `present` is the root whose files are looked at.
 
-    Files that are as they should be are left out, so that a second run has nothing to do.
+    Files that are as they should be are left out, so that a second run has nothing to do. What is to be removed from the `machine`
+    is a fact where something else is written to.
     """
-    files = [one for source in sources for one in source(present) if not _is_there(root, one)]
+    wanted = [one for source in sources for one in source(present)]
+    files = [one for one in wanted if not _is_there(root, one)]
+    removed = [one for one in wanted if one.text is None and one not in files]
     if write:
         with translate_os_errors(root):
             for one in files:
                 _put(root, one)
-    words = words_about_mail(root if write else present)
-    return ConfigurationReport(root=str(root), written=write, files=files, facts=[words] if words else [])
+    words = words_about_mail(root if write else present, machine)
+    facts = [f"remove {machine / one.path} on the machine: {one.why}" for one in removed] + ([words] if words else [])
+    return ConfigurationReport(root=str(root), written=write, files=files, facts=facts)
 
 
 def _put(root: Path, file: ConfigurationFile) -> None:

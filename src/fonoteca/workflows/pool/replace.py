@@ -79,11 +79,13 @@ def plan_replacement(
             f"{place.leaf.name} is being replaced by {successor.name} already",
             f"Wait for it, or give that one up first: zpool detach {place.pool} {successor.guid or successor.name}",
         )
-    filled = is_being_filled(health, place)
-    taker = successor or (place.leaf if filled else None)
+    is_filled = is_being_filled(health, place)
+    old = (place.predecessor if is_filled else None) or place.leaf
+    filled = successor or (place.leaf if is_filled else None)
+    taker = (filled.path or filled.name) if filled else path
     return Replacement(
-        pool=place.pool, disk=place.leaf.name, handle=handle_of((place.predecessor if filled else None) or place.leaf), introduction=introduce(place, disk), judgement=judgement,
-        steps=plan_steps(place, judgement, path, around, with_force=with_force or is_spare), new=path, successor=(taker.path or taker.name) if taker else path,
+        pool=place.pool, disk=place.leaf.name, handle=handle_of(old), introduction=introduce(place, disk), judgement=judgement,
+        steps=plan_steps(place, judgement, path, around, with_force=with_force or is_spare), new=path, successor=taker,
         path=place.leaf.path,
     )  # fmt: skip
 

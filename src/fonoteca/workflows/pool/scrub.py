@@ -44,16 +44,17 @@ class ScrubReport(msgspec.Struct, kw_only=True):
     errors: int = 0
     damaged_files: int = 0
     schedule: list[str] = []
+    is_unfinished: bool = False
 
     @property
     def is_bad(self) -> bool:
-        """Whether data was found damaged that could not be repaired."""
-        return bool(self.damaged_files)
+        """Whether data was found damaged that could not be repaired, or something else ended the scrub."""
+        return bool(self.damaged_files) or self.is_unfinished
 
 
-def choose_pool(zfs: Zfs, pool: str | None) -> PoolHealth:
+def choose_pool(zfs: Zfs, pool: str | None, *, with_names: bool = True) -> PoolHealth:
     """The pool that is named, or the only one there is."""
-    healths = read_health(zfs, pool)
+    healths = read_health(zfs, pool, with_names=with_names)
     if not healths:
         raise NotFoundError("no pool is imported on this machine", "zpool import lists those that could be; then: zpool import NAME.")
     if len(healths) > 1:
@@ -99,10 +100,10 @@ def wait_for_scrub(
 ) -> ScrubReport:
     """Wait until no scrub runs any more. Stopping the wait leaves the scrub running."""
     while True:
-        health = choose_pool(zfs, pool)
+        health = choose_pool(zfs, pool, with_names=False)
         scan = health.scan
         if scan is None or scan.function not in ("scrub", "errorscrub") or scan.state != "scanning":
-            return _report(health, _ended(health, scan))
+            return _end_of_wait(choose_pool(zfs, pool))
         tell(health)
         sleep(every_s)
 
@@ -142,9 +143,19 @@ def _require_error_scrub(zfs: Zfs) -> None:
         raise UsageError(f"OpenZFS {version} cannot scrub damaged files only; 2.2 can", "Leave --errors out: the whole pool is read.")
 
 
+def _end_of_wait(health: PoolHealth) -> ScrubReport:
+    """How it ended: a resilver ends a scrub that runs, and ZFS tells of the last of them only."""
+    scan = health.scan
+    report = _report(health, _ended(health, scan))
+    report.is_unfinished = scan is not None and (scan.state == "canceled" or scan.function not in ("scrub", "errorscrub"))
+    return report
+
+
 def _ended(health: PoolHealth, scan: Scan | None) -> str:
     if scan is None:
         return "no scrub is running"
+    if scan.function not in ("scrub", "errorscrub"):
+        return f"the scrub was ended by a resilver; start it again when that is done: fonoteca pool scrub {health.name}"
     if scan.state == "paused":
         return "the scrub was paused"
     if scan.state == "canceled":

@@ -25,7 +25,7 @@ from fonoteca.pools.proving_replica import ReplicaState, judge_replicas
 from fonoteca.pools.redundancy import answers_to, without_partition
 from fonoteca.pools.scrubbing import PERIODIC, find_scrub_sources, read_last_scrub, words_about_scrubbers
 from fonoteca.pools.snapshots import read_snapshots
-from fonoteca.pools.status import read_health, within
+from fonoteca.pools.status import read_health, suspended_pools, within
 from fonoteca.pools.zed import words_about_mail
 from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.archive import Archive, open_archive
@@ -35,6 +35,7 @@ from fonoteca.workflows.pool.replicas import replica_states
 
 Result = TypeVar("Result")
 _ASK_S = 30.0
+_LOOK_UP_S = 300.0
 
 
 class PoolReport(msgspec.Struct, kw_only=True):
@@ -83,13 +84,22 @@ def read_status(
     if not healths:
         raise NotFoundError("no pool is imported on this machine", "zpool import lists those that could be; then: zpool import NAME.")
     with ExitStack() as stack:
-        archive, fact = None, ""
-        try:
-            archive = stack.enter_context(open_archive(place, "pool status", read_only=True)) if place is not None else None
-        except FonotecaError as error:
-            fact = f"the archive could not be opened: {error.message}"
+        archive, fact = _open(stack, place, healths) if place is not None else (None, "")
         asker = _Asker(zfs, archive, archive.settings.pool if archive else PoolSettings(), now, root, fact)
         return StatusReport(pools=[asker.report(health, record) for health in healths])
+
+
+def _open(stack: ExitStack, place: Path, healths: Sequence[PoolHealth]) -> tuple[Archive | None, str]:
+    """The archive, or why not. Files of a pool that has stopped may be waited for without end, so then none is touched."""
+    stopped = sorted({*suspended_pools(), *(one.name for one in healths if one.state == "SUSPENDED")})
+    if stopped:
+        return None, f"the archive was not looked at, since {', '.join(stopped)} has stopped"
+    try:
+        return within(_ASK_S, lambda: stack.enter_context(open_archive(place, "pool status", read_only=True))), ""
+    except TimeoutError:
+        return None, f"the archive could not be opened within {_ASK_S:.0f} s"
+    except (FonotecaError, OSError, apsw.Error) as error:
+        return None, f"the archive could not be opened: {getattr(error, 'message', error)}"
 
 
 class _Asker:
@@ -202,16 +212,17 @@ class _Asker:
             return [], 0
         bases = replica_bases(states)
         try:
-            things = find_damage(health.damaged, datasets, self._archive, bases)
-        except (FonotecaError, apsw.Error, OSError) as error:
-            self._facts.append(f"what the archive knows of the damaged files could not be read: {error}")
+            things = within(_LOOK_UP_S, lambda: find_damage(health.damaged, datasets, self._archive, bases))
+        except (FonotecaError, apsw.Error, OSError) as error:  # TimeoutError too
+            self._facts.append(f"what the archive knows of the damaged files could not be read: {str(error) or 'no answer'}")
             return find_damage(health.damaged, datasets, None), 0
         if not record or self._archive is None:
             return things, 0
         try:
-            return things, record_damage(self._archive, things)
+            archive = self._archive
+            return things, within(_LOOK_UP_S, lambda: record_damage(archive, things))
         except (FonotecaError, apsw.Error, OSError) as error:
-            self._facts.append(f"the damaged files could not be noted for fonoteca heal: {error}")
+            self._facts.append(f"the damaged files could not be noted for fonoteca heal: {str(error) or 'no answer'}")
             return things, 0
 
     def _findings_of(self, things: Sequence[DamagedThing]) -> list[Finding]:
