@@ -43,7 +43,7 @@ def test_a_file_may_stand_at_either_end(tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"x" * 3_000_000)
     with open(tmp_path / "in", "rb") as source, open(tmp_path / "out", "wb") as target:
         end = run_pipeline(source, target)
-    assert end == (3_000_000, None, None, None, b"", b"")
+    assert end == (3_000_000, None, None, None, b"", b"", False)
     assert (tmp_path / "out").read_bytes() == b"x" * 3_000_000
 
 
@@ -66,7 +66,7 @@ def test_consumer_that_stops_ends_the_producer() -> None:
     began = time.monotonic()
     end = run_pipeline(["yes"], python("import sys; sys.stdin.buffer.read(100); sys.exit('out of space')"))
     assert time.monotonic() - began < 20
-    assert end.consumer is not None and end.consumer.stderr == "out of space" and end.consumer.status == 1
+    assert end.is_refused and end.consumer is not None and end.consumer.stderr == "out of space" and end.consumer.status == 1
     assert end.producer is not None and end.producer.status != 0
 
 

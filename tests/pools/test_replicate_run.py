@@ -145,6 +145,37 @@ def test_source_that_tells_lies_in_a_circle_is_left(tmp_path: Path) -> None:
         go(source, target)
 
 
+def test_snapshot_pruned_during_a_long_run_is_passed_over(tmp_path: Path) -> None:
+    source, target = make_sides(tmp_path, "tank/f", "tank/f/x")
+    send = source.send_command
+
+    def prune(step: Step) -> list[str]:
+        if step.snapshot == "a" and "a" in source.datasets[step.dataset].points:
+            source.datasets[step.dataset].destroy("a")
+            return ["sh", "-c", "echo \"cannot open 'tank/f@a': dataset does not exist\" >&2; exit 1", "zfs", "send"]
+        return send(step)
+
+    source.send_command = prune  # type: ignore[method-assign]
+    assert [one.step.snapshot for one in go(source, target).sent] == ["b", "b"]
+
+
+def test_source_that_offers_what_is_not_there_is_left(tmp_path: Path) -> None:
+    source, target = make_sides(tmp_path, "tank/f")
+    words = "echo \"cannot open 'tank/f@a': dataset does not exist\" >&2; exit 1"
+    source.send_command = lambda step: ["sh", "-c", words, "zfs", "send"]  # type: ignore[method-assign]
+    with pytest.raises(NotFoundError):
+        go(source, target)
+
+
+def test_size_that_cannot_be_told_stops_nothing(tmp_path: Path) -> None:
+    def size(step: Step) -> int | None:
+        raise NotFoundError("no such snapshot", "")
+
+    source, target = make_sides(tmp_path, "tank/f")
+    source.size = size  # type: ignore[method-assign]
+    assert [one.bytes for one in go(source, target, is_dry_run=True).sent] == [None, None] and len(go(source, target).sent) == 2
+
+
 def ends(sent: ProgramEnd, taken: ProgramEnd | None) -> PipelineEnd:
     return PipelineEnd(100, sent, taken, None, b"", b"")
 
@@ -156,6 +187,11 @@ def test_cut_names_the_side_that_began_it(tmp_path: Path) -> None:
     full, broken = ProgramEnd(("zfs", "receive"), 1, "cannot receive: out of space"), ProgramEnd(("zfs", "send"), -13, "")
     lost = ProgramEnd(("ssh",), 255, "client_loop: send disconnect: Broken pipe")
     well = ProgramEnd(("zfs", "send"), 0, "")
+    for unread in (-13, -15, 141, 143):
+        with pytest.raises(StreamError, match=r"zfs receive.*checksum mismatch"):
+            judge_pipeline(ends(ProgramEnd(("sh",), unread, ""), incomplete), near, near)
+    with pytest.raises(StreamError, match="checksum mismatch"):
+        judge_pipeline(ends(ProgramEnd(("ssh",), 255, "Broken pipe"), incomplete)._replace(is_refused=True), FAR, near)
     for sent, taken, target, kind in (
         (gone, incomplete, near, NotFoundError), (gone, None, near, NotFoundError), (broken, full, near, DiskFullError),
         (well, incomplete, near, StreamError), (broken, lost, FAR, TargetError), (well, None, near, StreamError),

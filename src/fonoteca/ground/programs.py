@@ -98,7 +98,10 @@ class ProgramEnd(NamedTuple):
 
 
 class PipelineEnd(NamedTuple):
-    """What a pipeline came to. An end is None where that end was a file, or was never started; `output` is what the consumer printed."""
+    """What a pipeline came to. An end is None where that end was a file, or was never started; `output` is what the consumer printed.
+
+    `is_refused`: the consumer took no more, and how the producer ended after that is no failure of its own.
+    """
 
     moved_bytes: int
     producer: ProgramEnd | None
@@ -106,6 +109,7 @@ class PipelineEnd(NamedTuple):
     tap: ProgramEnd | None
     output: bytes
     tap_output: bytes
+    is_refused: bool = False
 
 
 def run_pipeline(
@@ -131,30 +135,30 @@ def run_pipeline(
         if check_head is not None:
             check_head(head)
         sinks = [_Running(one, running, reads=False) for one in (consumer, tap) if one is not None]
-        moved = _pump(source, sinks, head, _Pace(bytes_per_second), on_bytes)
+        moved, is_refused = _pump(source, sinks, head, _Pace(bytes_per_second), on_bytes)
         source.close()
         for sink in sinks:
             sink.close()
         ends = [sink.end() for sink in sinks]
         outputs = [bytes(sink.output) for sink in sinks]
         copied = (ends[1], outputs[1]) if tap is not None else (None, b"")
-        return PipelineEnd(moved, source.end(), ends[0], copied[0], outputs[0], copied[1])
+        return PipelineEnd(moved, source.end(), ends[0], copied[0], outputs[0], copied[1], is_refused)
 
 
-def _pump(source: _Running, sinks: list[_Running], block: bytes, pace: _Pace, on_bytes: Callable[[int], None] | None) -> int:
-    """Until the source ends or the consumer, the first of the sinks, takes no more."""
+def _pump(source: _Running, sinks: list[_Running], block: bytes, pace: _Pace, on_bytes: Callable[[int], None] | None) -> tuple[int, bool]:
+    """Until the source ends or the consumer, the first of the sinks, takes no more: bytes moved, and whether it was the latter."""
     moved = 0
     while block or (block := source.read()):
         taken = [sink.write(block) for sink in sinks]
         if not taken[0]:
             source.stop()
-            break
+            return moved, True
         moved += len(block)
         if on_bytes is not None:
             on_bytes(len(block))
         pace.wait(moved)
         block = b""
-    return moved
+    return moved, False
 
 
 class _Pace:

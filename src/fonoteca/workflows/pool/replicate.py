@@ -5,17 +5,20 @@ Killed anywhere, the next run goes on: what arrived by halves is resumed, what a
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import msgspec
 
 from fonoteca.ground.errors import FonotecaError, NotFoundError, StreamError, TargetError
 from fonoteca.ground.findings import Finding
-from fonoteca.ground.programs import PipelineEnd, ProgramEnd, has_program, run_pipeline
+from fonoteca.ground.programs import PipelineEnd, has_program, run_pipeline
 from fonoteca.ground.progress import Progress
 from fonoteca.pools.replica_sides import Side
 from fonoteca.pools.replication import Conflict, DatasetState, Forget, Step, UpToDate, decide, with_step
 from fonoteca.pools.streams import HEAD_BYTES, check_head, parse_stream_dump
+
+_UNREAD = (-signal.SIGPIPE, -signal.SIGTERM, 128 + signal.SIGPIPE, 128 + signal.SIGTERM)
 
 
 class ReplicationOptions(msgspec.Struct, frozen=True):
@@ -70,6 +73,7 @@ class _Run:
     def __init__(self, source: Side, target: Side, options: ReplicationOptions, progress: Progress, report: ReplicationReport) -> None:
         self.source, self.target, self.options, self.progress, self.report = source, target, options, progress, report
         self.theirs: dict[str, DatasetState] = {}
+        self.ours, self.room = DatasetState(source.place.dataset), 0
 
     def bring(self, ours: DatasetState) -> None:
         """One dataset, until it is up to date or in conflict."""
@@ -77,28 +81,47 @@ class _Run:
         if name != self.target.place.dataset and name.rpartition("/")[0] not in self.theirs:
             self.report.conflicts.append(_orphan(ours.name, name))
             return
-        for decision in self._decisions(ours, name):
+        self.ours, self.room = ours, _room(ours)
+        for decision in self._decisions(name):
             match decision:
                 case Forget():
                     self._forget(name)
                 case Step():
-                    self._send(decision)
+                    self._send_or_look_anew(decision)
                 case UpToDate():
                     self.report.up_to_date.append(decision)
                     self._keep(decision.dataset, decision.snapshot, has_arrived=True)
                 case Conflict():
                     self.report.conflicts.append(decision)
 
-    def _decisions(self, ours: DatasetState, name: str) -> Iterator[Step | Forget | UpToDate | Conflict]:
+    def _decisions(self, name: str) -> Iterator[Step | Forget | UpToDate | Conflict]:
         """Each is carried out before the next one is made. More than the snapshots allow means that the target does not keep its word."""
-        for _ in range(2 * len(ours.snapshots) + 3):
+        while self.room > 0:
+            self.room -= 1
             decision = decide(
-                ours, self.theirs.get(name), name, sends_all=self.options.sends_all, forgets_partial=self.options.forgets_partial
+                self.ours, self.theirs.get(name), name, sends_all=self.options.sends_all, forgets_partial=self.options.forgets_partial
             )
             yield decision
             if isinstance(decision, UpToDate | Conflict):
                 return
         raise TargetError(f"{name} does not come to the end of its snapshots", "Look there what happens: zpool history -il.")
+
+    def _send_or_look_anew(self, step: Step) -> None:
+        """A run may take days, and what it was to send be pruned meanwhile: then it is decided anew."""
+        try:
+            self._send(step)
+        except NotFoundError:
+            now = next((one for one in self.source.states() if one.name == step.dataset), None)
+            if now is None or _offers(now, step):
+                raise
+            self.ours, self.room = now, self.room + _room(now)
+
+    def _size(self, step: Step) -> int | None:
+        """For the progress alone: why it cannot be told, the sending tells better."""
+        try:
+            return self.source.size(step)
+        except FonotecaError:
+            return None
 
     def _forget(self, name: str) -> None:
         self.report.forgotten.append(name)
@@ -114,7 +137,7 @@ class _Run:
 
     def _send(self, step: Step) -> None:
         theirs = self.theirs.get(step.target)
-        size = self.source.size(step)
+        size = self._size(step)
         if self.options.is_dry_run:
             self.report.sent.append(SentStep(step, size))
             self._know(step.target, with_step(theirs, step))
@@ -168,6 +191,18 @@ def _check(head: bytes, step: Step) -> None:
     check_head(head, step.guid, step.base_guid, is_volume=step.volume)
 
 
+def _room(state: DatasetState) -> int:
+    """How many decisions a dataset takes at most."""
+    return 2 * len(state.snapshots) + 3
+
+
+def _offers(state: DatasetState, step: Step) -> bool:
+    """Whether the source still has both ends of a step."""
+    points = {one.guid for one in state.snapshots}
+    bases = points | {one.guid for one in state.bookmarks} if step.kind in ("bookmark", "resume") else points
+    return step.guid in points and (not step.base_guid or step.base_guid in bases)
+
+
 def _orphan(dataset: str, target: str) -> Conflict:
     return Conflict("no-parent", dataset, target, "the dataset above it is not there", "Mend what is said of that one; then run it again.")
 
@@ -180,7 +215,7 @@ def judge_pipeline(end: PipelineEnd, source: Side, target: Side) -> None:
     """Raise the error of the side that began it: a target that sees a cut stream only tells of what befell the source."""
     sent, taken = end.producer, end.consumer
     failure = target.failure(taken) if taken is not None and taken.status else None
-    if failure is not None and not (isinstance(failure, StreamError) and _failed(sent)):
+    if failure is not None and not (isinstance(failure, StreamError) and _failed(end)):
         raise failure
     if sent is not None and sent.status:
         raise source.failure(sent)
@@ -188,5 +223,6 @@ def judge_pipeline(end: PipelineEnd, source: Side, target: Side) -> None:
         raise StreamError(f"the stream ended after {end.moved_bytes} bytes", "Run it again; look whether the source is well.")
 
 
-def _failed(end: ProgramEnd | None) -> bool:
-    return end is not None and end.status != 0
+def _failed(end: PipelineEnd) -> bool:
+    """Whether the producer failed by itself, not because nobody took its bytes any more."""
+    return end.producer is not None and end.producer.status not in (0, *_UNREAD) and not end.is_refused
