@@ -26,7 +26,8 @@ def pool_configure(
     json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> int:
-    """Set up who is told what: ZED mails in plain words when a disk dies, sanoid makes and prunes snapshots. Shown first."""
+    """Set up who is told what: ZED mails in plain words when a disk dies, sanoid makes and prunes snapshots,
+    timers replicate and prove. Shown first."""
     from fonoteca.workflows.pool.configuration import configure
 
     root = write if write is not None else Path("/")
@@ -43,13 +44,14 @@ def _sources(archive: Path | None) -> list[Source]:
     from fonoteca.ground.settings import read_settings
     from fonoteca.pools import Zfs
     from fonoteca.workflows.pool.configuration import zed_files
+    from fonoteca.workflows.pool.replica_timer_files import replica_timer_files
     from fonoteca.workflows.pool.sanoid_files import sanoid_files
 
     place = archive if archive is not None else nearest_archive()
     if place is None:
         return [zed_files(own_program(), None, PoolSettings().mail)]
     zed = zed_files(own_program(), str(place.resolve()), read_settings(place).pool.mail)
-    return [zed, sanoid_files(Zfs(), place, own_program())]
+    return [zed, sanoid_files(Zfs(), place, own_program()), replica_timer_files(place, own_program())]
 
 
 def _words(report: ConfigurationReport, *, is_shown: bool) -> list[str]:

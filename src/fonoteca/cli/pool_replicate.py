@@ -57,22 +57,22 @@ def pool_replicate(
     replica is late, unproved or not the same.
     """
     from fonoteca.pools import Zfs
-    from fonoteca.workflows.pool.replicas import Proving, run_replica
+    from fonoteca.workflows.pool.replicas import Proving, run_replicas
     from fonoteca.workflows.pool.replicate import ReplicationOptions
 
     if status:
         return _status(archive, json)
-    replicas = _replicas(target, source, into, name, archive, key, first)
+    replicas = _replicas(target, source, into, name, archive, key, first, setup)
     if setup:
         return _setup(replicas, json)
     options = ReplicationOptions(not newest_only, forget_partial, check_stream, parse_bytes(limit) if limit else None, is_dry_run=dry_run)
     proving = Proving(parse_bytes(read) if read else None) if prove else None
-    reports = [run_replica(one, Zfs(), options, open_progress(), int(time.time()), proving) for one in replicas]
-    return _tell(reports, json)
+    reports, errors = run_replicas(replicas, Zfs(), options, open_progress(), int(time.time()), proving)
+    return _tell(reports, errors, json)
 
 
 def _replicas(
-    target: str | None, source: str | None, into: str | None, name: str, archive: Path | None, key: Path | None, first: bool
+    target: str | None, source: str | None, into: str | None, name: str, archive: Path | None, key: Path | None, first: bool, setup: bool
 ) -> list[Replica]:
     from fonoteca.pools import Zfs
     from fonoteca.workflows.pool.replicas import fetching, replicas_of, state_folder
@@ -81,11 +81,15 @@ def _replicas(
         raise UsageError("--from and --into go together, without a target", "fonoteca pool replicate --from ssh://… --into backup/fonoteca")
     if source is not None and into is not None:
         return [fetching(source, into, archive or state_folder(), name=name, key=key, is_first=first)]
-    return replicas_of(archive if archive is not None else find_archive(Path.cwd()), Zfs(), target, key=key, is_first=first)
+    place = archive if archive is not None else find_archive(Path.cwd())
+    return replicas_of(place, Zfs(), target, key=key, is_first=first, is_setup=setup)
 
 
-def _tell(reports: list[ReplicaReport], json: bool) -> int:
-    emit(reports[0] if len(reports) == 1 else reports, storable("\n".join(_words(one) for one in reports)), json)
+def _tell(reports: list[ReplicaReport], errors: list[FonotecaError], json: bool) -> int:
+    if len(reports) > len(errors):
+        emit(reports[0] if len(reports) == 1 else reports, storable("\n".join(_words(one) for one in reports)), json)
+    if errors:
+        raise errors[0]
     for conflict in (conflict for report in reports for conflict in report.conflicts):
         raise conflict.error()
     return 3 if any(counts_as_damage(finding) for report in reports for finding in report.findings) else 0
@@ -93,6 +97,8 @@ def _tell(reports: list[ReplicaReport], json: bool) -> int:
 
 def _words(report: ReplicaReport) -> str:
     done = report.replication
+    if report.failure:
+        return f"{on_one_line(done.target)}: {on_one_line(report.failure)}"
     lines = []
     if done.sent:
         rows: list[tuple[str, ...]] = [("snapshot", "to", "how", "bytes")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from typing import Literal
 
@@ -19,11 +20,22 @@ _WAY_OUT = "Is this zfs of OpenZFS 2.1 or later? Then report these words."
 
 
 def read_states(zfs: Zfs, dataset: str) -> list[DatasetState]:
-    """The dataset and all below, parents first; nothing where it does not exist. Holds are not read."""
+    """The dataset and all below, parents first; nothing where it does not exist in a pool that does. Holds are not read."""
     try:
         return parse_states(zfs.zfs(*_LIST, "-r", dataset, timeout_s=600))
     except NotFoundError:
+        _check_pool(zfs, dataset.partition("/")[0])
         return []
+
+
+def _check_pool(zfs: Zfs, pool: str) -> None:
+    """All datasets of a pool that is exported seem not to exist, as if everything were to be sent anew."""
+    try:
+        zfs.zpool("list", "-H", "-o", "name", pool)
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"the pool {pool} is not imported", f"zpool import {shlex.quote(pool)}; zpool import tells which could be."
+        ) from error
 
 
 def read_state(zfs: Zfs, dataset: str) -> DatasetState | None:

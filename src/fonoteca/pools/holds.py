@@ -1,8 +1,8 @@
 """Holds and bookmarks: what keeps the common base of source and replica, and a way to go on when it is gone all the same.
 
 A hold `fonoteca:REPLICA` is on the newest snapshot that a replica is known to have; `fonoteca:REPLICA:sending` on one that is under way
-to it; `fonoteca-copies` on what must not go before enough replicas have it. A bookmark `#fonoteca_REPLICA_GUID` marks each former base.
-ZFS refuses to destroy what is held, whoever asks.
+to it; `fonoteca-copies` on what must not go before enough replicas have it, `fonoteca-proving` on what is being read back. A bookmark
+`#fonoteca_REPLICA_GUID` marks each former base. ZFS refuses to destroy what is held, whoever asks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fonoteca.pools.snapshots import BATCH, Bookmark, Snapshot, read_bookmarks, 
 from fonoteca.pools.zfs import Zfs
 
 COPIES_TAG = "fonoteca-copies"
+PROVING_TAG = "fonoteca-proving"
 BOOKMARKS_KEPT = 8
 _REPLICA = r"[a-z0-9][a-z0-9-]{0,39}"
 _LONGEST_TAG = 200
@@ -51,7 +52,7 @@ def check_tag(tag: str) -> str:
     """A tag that a person gives; UsageError where it cannot be one or means something to us."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]*", tag) or len(tag) > _LONGEST_TAG:
         raise UsageError(f"{tag[:60]!r} cannot be the tag of a hold", "Use letters, digits, '-', '_', '.' and ':'.")
-    if tag.startswith("fonoteca:") or tag == COPIES_TAG:
+    if tag.startswith("fonoteca:") or tag in (COPIES_TAG, PROVING_TAG):
         raise UsageError(f"holds named {tag} are set and released by replication and pruning", "Give another tag.")
     return tag
 

@@ -26,7 +26,7 @@ from fonoteca.pools.remote_answers import (
 )  # fmt: skip
 from fonoteca.pools.replication import DatasetState, Step
 from fonoteca.pools.streams import parse_estimate, receive_arguments, send_arguments
-from fonoteca.pools.transport import Place, SshOptions, check_dataset, ssh_command, translate_ssh_error
+from fonoteca.pools.transport import SNAPSHOT, Place, SshOptions, check_dataset, ssh_command, translate_ssh_error
 from fonoteca.pools.zfs import Zfs, translate_zfs_error
 
 Answer = TypeVar("Answer")
@@ -146,6 +146,10 @@ class RemoteSide:
             check_dataset(state.name)
             if state.name != self.place.dataset and not state.name.startswith(self.place.dataset + "/"):
                 raise TargetError(f"{self.place.host} tells of {state.name}, which is not below {self.place.dataset}", "Do not trust it.")
+            points = [*((one.dataset, one.name) for one in state.snapshots), *((one.dataset, one.name) for one in state.bookmarks)]
+            for dataset, name in points:
+                if dataset != state.name or not SNAPSHOT.fullmatch(name):
+                    raise TargetError(f"{self.place.host} tells of a snapshot {name[:100]!r} of {state.name}", "Do not trust it.")
         return states
 
     def size(self, step: Step) -> int | None:

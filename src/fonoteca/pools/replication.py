@@ -5,6 +5,7 @@ Snapshots are the same when their guids are; names and clocks decide nothing. A 
 
 from __future__ import annotations
 
+import shlex
 from typing import Literal
 
 import msgspec
@@ -119,6 +120,11 @@ def with_step(target: DatasetState | None, step: Step) -> DatasetState:
     return msgspec.structs.replace(before, snapshots=(*before.snapshots, arrived), token="")
 
 
+def _typed(*words: str) -> str:
+    """A command of zfs to be typed; names may have spaces, and come from other machines."""
+    return shlex.join(["zfs", *words])
+
+
 class _Decision:
     def __init__(self, source: DatasetState, target_name: str, sends_all: bool) -> None:
         self.source, self.target_name, self.sends_all = source, target_name, sends_all
@@ -181,7 +187,7 @@ class _Decision:
         if any(one.name == snapshot.name for one in target.snapshots):
             return self.conflict(
                 "diverged", f"both have a snapshot @{snapshot.name}, and they are not the same one",
-                f"Rename one of them: zfs rename {self.target_name}@{snapshot.name} @{snapshot.name}-old",
+                f"Rename one of them: {_typed('rename', f'{self.target_name}@{snapshot.name}', f'@{snapshot.name}-old')}",
             )  # fmt: skip
         return self.step("incremental" if isinstance(base, Snapshot) else "bookmark", snapshot, base)
 
@@ -189,8 +195,13 @@ class _Decision:
         writable = "" if target.is_readonly else " and it is not read-only"
         return self.conflict(
             "target-changed", f"the target was written to ({target.written_bytes:,} bytes) since @{newest.name}{writable}",
-            f"Look what it is: zfs diff {newest.full_name}. If it may go: zfs rollback {newest.full_name}",
+            f"Look what it is: {_typed('diff', newest.full_name)}. If it may go: {_typed('rollback', newest.full_name)}",
         )  # fmt: skip
+
+    def _aside(self) -> str:
+        """The way out that loses nothing."""
+        rename = _typed("rename", self.target_name, f"{self.target_name}_before")
+        return f"Keep all of it under another name: {rename}; then this one is sent anew."
 
     def _no_base(self, target: DatasetState, newest: Snapshot) -> Conflict:
         known = {one.guid for one in self.points}
@@ -199,15 +210,15 @@ class _Decision:
             last = max(common, key=lambda one: one.createtxg)
             return self.conflict(
                 "target-ahead", f"the target has @{newest.name} after the last common snapshot @{last.name}, and the source has it not",
-                f"Keep it under another name: zfs clone {newest.full_name} NEW. If it may go: zfs rollback -r {last.full_name}",
+                f"{self._aside()} If what came after the common one may go: {_typed('rollback', '-r', last.full_name)}",
             )  # fmt: skip
         names = {one.name for one in self.snapshots}
         if same := next((one for one in target.snapshots if one.name in names), None):
             return self.conflict(
                 "diverged", f"both have a snapshot @{same.name}, but they are not the same one, and nothing else in common",
-                "This is a copy of something else. Name another target.",
+                f"This is a copy of something else. Name another target, or: {self._aside()}",
             )  # fmt: skip
         return self.conflict(
             "nothing-in-common", f"none of the target's {len(target.snapshots)} snapshots is known at the source, nor a bookmark of one",
-            "Name a new target, which begins with a full stream; the old one stays as it is.",
+            self._aside(),
         )  # fmt: skip

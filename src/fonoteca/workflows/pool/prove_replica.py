@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 
 import msgspec
 
-from fonoteca.ground.errors import NotFoundError, SnapshotConflictError
+from fonoteca.ground.errors import FonotecaError, NotFoundError, SnapshotConflictError, translate_os_errors
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.workers import count_cores
 from fonoteca.integrity import Expected, prove_files, read_checksums
 from fonoteca.pools.dataset_states import read_state
+from fonoteca.pools.holds import PROVING_TAG, release_hold, set_hold
 from fonoteca.pools.listing import read_dataset_properties
 from fonoteca.pools.proving_replica import ReadRequest, SnapshotProof, compare_proofs
 from fonoteca.pools.replica_sides import Side
 from fonoteca.pools.replication import UpToDate
+from fonoteca.pools.snapshots import read_snapshots
 from fonoteca.pools.status import read_health
 from fonoteca.pools.zfs import Zfs
 
 LIST = "SHA256SUMS"
 _MOST_TOLD = 100
+_PREFIX = "fonoteca-replica-"
 
 
 def read_snapshot(zfs: Zfs, request: ReadRequest) -> SnapshotProof:
@@ -41,7 +45,7 @@ def read_snapshot(zfs: Zfs, request: ReadRequest) -> SnapshotProof:
         raise SnapshotConflictError(
             f"{found.full_name} has the guid {found.guid}, not {request.guid}", "It is another snapshot of that name."
         )
-    with _folder_of(zfs, request.dataset, request.snapshot) as folder:
+    with _held(zfs, request.dataset, request.snapshot), _folder_of(zfs, request.dataset, request.snapshot) as folder:
         proof = read_release(folder, request)
     return _with_scrub(zfs, proof)
 
@@ -50,10 +54,11 @@ def read_snapshot(zfs: Zfs, request: ReadRequest) -> SnapshotProof:
 def _folder_of(zfs: Zfs, dataset: str, snapshot: str) -> Iterator[Path]:
     """Where the files of a snapshot are: in .zfs of a dataset that is mounted, else mounted for as long as this lasts."""
     told = read_dataset_properties(zfs, dataset, ["mounted", "mountpoint"])
-    if told.get("mounted") == "yes":
+    if told.get("mounted") == "yes" and told["mountpoint"].startswith("/"):  # else it says "legacy", wherever that is
         yield Path(told["mountpoint"], ".zfs", "snapshot", snapshot)
         return
-    folder = Path(tempfile.mkdtemp(prefix="fonoteca-replica-"))
+    _clear_stale(zfs)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     try:
         zfs.run("mount", "-t", "zfs", "-o", "ro,nosuid,nodev,noexec", f"{dataset}@{snapshot}", folder)
         try:
@@ -64,6 +69,40 @@ def _folder_of(zfs: Zfs, dataset: str, snapshot: str) -> Iterator[Path]:
         folder.rmdir()
 
 
+def _clear_stale(zfs: Zfs) -> None:
+    """Take away the mounts of those that were killed while they read."""
+    with suppress(OSError):
+        for folder in stale_mounts(Path("/proc/self/mounts").read_text(errors="surrogateescape"), tempfile.gettempdir()):
+            with suppress(OSError, FonotecaError):
+                zfs.run("umount", folder)
+                folder.rmdir()
+
+
+def stale_mounts(mounts: str, below: str) -> list[Path]:
+    """Those of the table of mounts that a program made which runs no more; its number is in their names."""
+    pattern = rf"^\S+ ({re.escape(below)}/{_PREFIX}([0-9]+)-[A-Za-z0-9_]+) zfs "
+    return [Path(folder) for folder, number in re.findall(pattern, mounts, re.M) if not Path("/proc", number).exists()]
+
+
+@contextmanager
+def _held(zfs: Zfs, dataset: str, snapshot: str) -> Iterator[None]:
+    """Nothing prunes a snapshot that is read for days. Who may not hold reads all the same; what a killed one left is let go here."""
+    name = f"{dataset}@{snapshot}"
+    with suppress(FonotecaError):
+        left = [one.full_name for one in read_snapshots(zfs, dataset) if PROVING_TAG in one.holds]
+        release_hold(zfs, PROVING_TAG, left)
+    try:
+        set_hold(zfs, PROVING_TAG, [name])
+    except FonotecaError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(FonotecaError):
+            release_hold(zfs, PROVING_TAG, [name])
+
+
 def read_release(folder: Path, request: ReadRequest) -> SnapshotProof:
     """The proof of the release below `folder`; NotFoundError where it has no list. Follows no links out of it."""
     release = folder / request.release
@@ -72,7 +111,7 @@ def read_release(folder: Path, request: ReadRequest) -> SnapshotProof:
             f"{request.dataset}@{request.snapshot} has no {request.release}/{LIST}",
             "Publish first: fonoteca publish. Or name the folder: --release.",
         )
-    with open(release / LIST, "rb") as file:
+    with translate_os_errors(release / LIST), open(release / LIST, "rb") as file:
         list_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         listed = sum(1 for _ in read_checksums(file))
@@ -158,8 +197,10 @@ def prove_replica(
         there = msgspec.structs.replace(asked, dataset=base.target, read_bytes=read_bytes, seed=seed)
         try:
             theirs = target.read(there)
-        except (NotFoundError, SnapshotConflictError) as error:
+        except SnapshotConflictError as error:
             return SnapshotProof(base.target, base.snapshot, base.guid, ""), error.message
+        except NotFoundError as error:  # the same guid has the same files: they could not be come by, which proves nothing
+            raise NotFoundError(f"the replica could not be proved: {error.message}", "Look there: is it mounted elsewhere?") from error
         return theirs, compare_proofs(ours, theirs)
     raise NotFoundError(
         "no snapshot that both sides have holds a release", "Publish, take a snapshot and replicate it; or name the folder with --release."

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from fonoteca.ground.errors import DatabaseError, translate_os_errors
-from fonoteca.ground.files import write_atomically
+from fonoteca.ground.errors import ArchiveBusyError, DatabaseError, translate_os_errors
+from fonoteca.ground.files import lock_folder, write_atomically
 from fonoteca.pools.holds import hold_tag
 from fonoteca.pools.proving_replica import FORMAT, ReplicaBook, ReplicaState
 from fonoteca.pools.snapshots import Snapshot
 
 BOOK = "replicas.json"
+_TRIES, _PAUSE_S = 300, 0.1
 
 
 def read_replica_states(folder: Path) -> list[ReplicaState]:
@@ -38,11 +42,30 @@ def state_of(states: Iterable[ReplicaState], name: str, target: str) -> ReplicaS
     return known if known is not None else ReplicaState(name, target)
 
 
-def keep_replica_state(folder: Path, state: ReplicaState) -> None:
-    """Write the state of one replica, the others as they are."""
-    others = [one for one in read_replica_states(folder) if one.name != state.name]
-    book = ReplicaBook(replicas=tuple(sorted((*others, state), key=lambda one: one.name)))
-    write_atomically(folder / BOOK, msgspec.json.format(msgspec.json.encode(book), indent=2) + b"\n")
+def change_replica_state(folder: Path, name: str, target: str, /, **changes: Any) -> ReplicaState:
+    """Write what is new of one replica; the rest as it is by now, for other runs write here too."""
+    with _alone(folder):
+        states = read_replica_states(folder)
+        state = msgspec.structs.replace(state_of(states, name, target), **changes)
+        others = [one for one in states if one.name != name]
+        book = ReplicaBook(replicas=tuple(sorted((*others, state), key=lambda one: one.name)))
+        write_atomically(folder / BOOK, msgspec.json.format(msgspec.json.encode(book), indent=2) + b"\n")
+        return state
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The lock for a moment; whoever has it has it for a moment too."""
+    with ExitStack() as held:
+        for rest in reversed(range(_TRIES)):
+            try:
+                held.enter_context(lock_folder(folder, "pool replicate", f".{BOOK}.lock"))
+                break
+            except ArchiveBusyError:
+                if not rest:
+                    raise
+                time.sleep(_PAUSE_S)
+        yield
 
 
 def with_holds(states: Sequence[ReplicaState], names: Iterable[str], snapshots: Sequence[Snapshot]) -> list[ReplicaState]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import msgspec
@@ -12,6 +13,8 @@ from fonoteca.pools.transport import Place
 from fonoteca.workflows.pool.replicas import Replica
 
 _KEY = "ssh-ed25519 AAAA… (the public key of the other side)"
+
+_OWN_KEY = "~/.ssh/fonoteca_replica"
 
 
 class SetupStep(msgspec.Struct, frozen=True):
@@ -25,14 +28,15 @@ class SetupStep(msgspec.Struct, frozen=True):
 def setup_steps(replica: Replica) -> list[SetupStep]:
     """In the order in which they are done."""
     source, target = replica.source, replica.target
-    steps = [_parent(target)]
+    steps = [_parent(target)] if target.dataset.count("/") > 1 else []
+    key = replica.ssh.key_file or _OWN_KEY
     if target.host:
-        steps += [_make_key(_host(source), target), _forced(target, "receive", "", "sends")]
+        steps += [_make_key(_host(source), target, key), _forced(target, "receive", "", "sends")]
         steps.append(_allow_receive(target))
     if source.host:
-        steps += [_make_key(_host(target), source), _forced(source, "send", replica.settings.name, "fetches"), _allow_send(source)]
+        steps += [_make_key(_host(target), source, key), _forced(source, "send", replica.settings.name, "fetches"), _allow_send(source)]
     if target.host or source.host:
-        steps.append(_prune(replica))
+        steps += [_prune(replica), _first_run(replica, key)]
     return steps
 
 
@@ -43,9 +47,7 @@ def _host(place: Place) -> str:
 def _parent(target: Place) -> SetupStep:
     """Received datasets inherit from it; the target itself must not exist yet."""
     parent = target.dataset.rpartition("/")[0]
-    lines = (f"zfs create -p -o readonly=on -o canmount=off -o mountpoint=none {shlex.quote(parent)}",) if "/" in parent else (
-        f"zfs set readonly=on {shlex.quote(parent or target.dataset)}",
-    )  # fmt: skip
+    lines = (f"zfs create -p -o readonly=on -o canmount=off -o mountpoint=none {shlex.quote(parent)}",)
     return SetupStep(_host(target), f"a place for {target.dataset}, which replication makes itself", lines)
 
 
@@ -56,12 +58,22 @@ def _prune(replica: Replica) -> SetupStep:
     return SetupStep(_host(replica.target), purpose, tuple(line for line in text.splitlines() if line))
 
 
-def _make_key(machine: str, other: Place) -> SetupStep:
+def _first_run(replica: Replica, key: str) -> SetupStep:
+    """ssh by itself does not offer a key of this name."""
+    given = f"--key {key if key == _OWN_KEY else shlex.quote(key)}"
+    if replica.settings.mode == "pull":
+        words = ["--from", str(replica.source), "--into", str(replica.target), "--name", replica.settings.name]
+        return SetupStep("this machine", "fetch", (f"fonoteca pool replicate {shlex.join(words)} {given}",))
+    lines = (f"fonoteca pool replicate {shlex.quote(str(replica.target))} {given}", f"key_file = {json.dumps(key, ensure_ascii=False)}")
+    return SetupStep("this machine", "send; the second line stands for --key in archive.toml, under [[pool.replicas]]", lines)
+
+
+def _make_key(machine: str, other: Place, key: str) -> SetupStep:
     host = f"-p {other.port} {other.host}" if other.port else other.host
     return SetupStep(
         machine, "a key for this and nothing else, and the other's host key: compare its fingerprint",
         (
-            "ssh-keygen -t ed25519 -N '' -f ~/.ssh/fonoteca_replica",
+            f"ssh-keygen -t ed25519 -N '' -f {key if key == _OWN_KEY else shlex.quote(key)}",
             f"ssh-keyscan -t ed25519 {host} | tee -a ~/.ssh/known_hosts | ssh-keygen -lf -",
         ),
     )  # fmt: skip

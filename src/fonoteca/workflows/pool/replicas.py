@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -25,7 +27,7 @@ from fonoteca.pools.snapshots import Snapshot, read_snapshots
 from fonoteca.pools.transport import Place, SshOptions, parse_place
 from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.pool.prove_replica import prove_replica, read_snapshot
-from fonoteca.workflows.pool.replica_book import keep_replica_state, read_replica_states, state_of, with_holds
+from fonoteca.workflows.pool.replica_book import change_replica_state, read_replica_states, state_of, with_holds
 from fonoteca.workflows.pool.replicate import ReplicationOptions, ReplicationReport, replicate
 
 
@@ -47,13 +49,14 @@ class Proving(msgspec.Struct, frozen=True):
 
 
 class ReplicaReport(msgspec.Struct):
-    """What came of one replica."""
+    """What came of one replica; `failure` says why nothing did."""
 
     name: str
     replication: ReplicationReport
     proof: SnapshotProof | None = None
     mismatch: str = ""
     findings: list[Finding] = []
+    failure: str = ""
 
     @property
     def conflicts(self) -> list[Conflict]:
@@ -61,11 +64,16 @@ class ReplicaReport(msgspec.Struct):
         return self.replication.conflicts
 
 
-def replicas_of(archive: Path, zfs: Zfs, target: str | None, *, key: Path | None = None, is_first: bool = False) -> list[Replica]:
-    """The replicas that this machine sends to: the one that is named or addressed, or all of archive.toml."""
+def replicas_of(
+    archive: Path, zfs: Zfs, target: str | None, *, key: Path | None = None, is_first: bool = False, is_setup: bool = False
+) -> list[Replica]:
+    """The replicas that this machine sends to: the one that is named or addressed, or all of archive.toml.
+
+    `is_setup`: nothing will be read, so ZFS is only asked where the settings do not name the store.
+    """
     settings = read_settings(archive).pool
     chosen = _chosen(settings, target)
-    release = _release_of(zfs, archive / "release")
+    release = _release_of(zfs, archive / "release") if not (is_setup and settings.dataset) else None
     source = Place(settings.dataset or (release[0] if release else ""))
     if not source.dataset:
         raise NotFoundError(f"{archive} does not lie on ZFS", "Name the dataset of the store: dataset under [pool] of archive.toml.")
@@ -99,7 +107,7 @@ def fetching(source: str, into: str, folder: Path, *, name: str = "", key: Path 
     if places[1].host:
         raise UsageError("--into names a dataset of this machine", "Send from there, or fetch from here.")
     settings = ReplicaSettings(name or name_of(places[1]), into, "pull")
-    return Replica(settings, *places, folder, SshOptions(str(key or ""), is_first))
+    return Replica(settings, *places, folder, SshOptions(str(key.expanduser()) if key else "", is_first))
 
 
 def name_of(place: Place) -> str:
@@ -135,47 +143,75 @@ def sides_of(replica: Replica, zfs: Zfs) -> tuple[Side, Side]:
 def run_replica(
     replica: Replica, zfs: Zfs, options: ReplicationOptions, progress: Progress, now: int, proving: Proving | None = None
 ) -> ReplicaReport:
-    """Replicate, prove where asked, keep what came of it, and judge; one run at a time for each target."""
+    """Replicate, prove where asked, keep what came of it, and judge; one run at a time for each target, and beside it one proof."""
     source, target = sides_of(replica, zfs)
     name = replica.settings.name
     if options.bytes_per_second is None and replica.settings.bandwidth:
         options = msgspec.structs.replace(options, bytes_per_second=parse_bytes(replica.settings.bandwidth))
     if options.is_dry_run:
         return ReplicaReport(name, replicate(source, target, options, progress))
+    book = _Book(replica)
     with lock_folder(replica.folder, f"pool replicate {name}", f".replicate-{name}.lock"):
-        state = state_of(read_replica_states(replica.folder), name, str(replica.target))
-        state = msgspec.structs.replace(state, mode=replica.settings.mode, tried_at=now, first_at=state.first_at or now)
-        try:
+        first_at = state_of(read_replica_states(replica.folder), name, str(replica.target)).first_at or now
+        book.begun = {"mode": replica.settings.mode, "tried_at": now, "first_at": first_at}
+        with book.failures():
             report = ReplicaReport(name, replicate(source, target, options, progress))
-            state = _after(state, report.replication, source, now)
-            if proving is not None:
-                state = _prove(replica, (source, target), report, state, proving, now)
-        except FonotecaError as error:
-            with suppress(FonotecaError):
-                keep_replica_state(replica.folder, msgspec.structs.replace(state, failure=error.message))
-            raise
-        keep_replica_state(replica.folder, state)
+            state = book.write(**_after(report.replication, source, now))
+    if proving is not None:
+        with lock_folder(replica.folder, f"pool replicate {name} --prove", f".prove-{name}.lock"), book.failures():
+            bases = report.replication.up_to_date
+            report.proof, report.mismatch = prove_replica(source, target, bases, replica.release, proving.read_bytes, now)
+            state = book.write(proved_at=now, proof=report.proof, mismatch=report.mismatch)
     report.findings = [*report.replication.findings, *judge_replicas([replica.settings], [state], now, is_fetching=True)]
     return report
 
 
-def _after(state: ReplicaState, report: ReplicationReport, source: Side, now: int) -> ReplicaState:
+def run_replicas(
+    replicas: Iterable[Replica], zfs: Zfs, options: ReplicationOptions, progress: Progress, now: int, proving: Proving | None = None
+) -> tuple[list[ReplicaReport], list[FonotecaError]]:
+    """One after the other; one that fails stops none of those after it."""
+    reports, errors = [], list[FonotecaError]()
+    for replica in replicas:
+        try:
+            reports.append(run_replica(replica, zfs, options, progress, now, proving))
+        except FonotecaError as error:
+            errors.append(error)
+            done = ReplicationReport(str(replica.source), str(replica.target), options.is_dry_run)
+            reports.append(ReplicaReport(replica.settings.name, done, failure=error.message))
+    return reports, errors
+
+
+class _Book:
+    """What is written down of one replica; a proof goes on for days beside other runs, which write too."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._folder, self._name, self._target = replica.folder, replica.settings.name, str(replica.target)
+        self.begun: dict[str, Any] = {}
+
+    def write(self, **changes: Any) -> ReplicaState:
+        begun, self.begun = self.begun, {}
+        return change_replica_state(self._folder, self._name, self._target, **begun, **changes)
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        try:
+            yield
+        except FonotecaError as error:
+            with suppress(FonotecaError):
+                self.write(failure=error.message)
+            raise
+
+
+def _after(report: ReplicationReport, source: Side, now: int) -> dict[str, Any]:
     """The replica is as old as the oldest of the newest snapshots that both sides have."""
     if report.conflicts:
-        return msgspec.structs.replace(state, failure=report.conflicts[0].error().message)
+        return {"failure": report.conflicts[0].error().message}
     taken = {(one.dataset, one.guid): one for ours in source.states() for one in ours.snapshots}
     bases = [taken[key] for one in report.up_to_date if (key := (one.dataset, one.guid)) in taken]
     if not bases:
-        return msgspec.structs.replace(state, replicated_at=now, failure="")
+        return {"replicated_at": now, "failure": ""}
     oldest = min(bases, key=lambda one: one.created_at)
-    return msgspec.structs.replace(state, replicated_at=now, failure="", snapshot=oldest.name, snapshot_at=oldest.created_at)
-
-
-def _prove(
-    replica: Replica, sides: tuple[Side, Side], report: ReplicaReport, state: ReplicaState, proving: Proving, now: int
-) -> ReplicaState:
-    report.proof, report.mismatch = prove_replica(*sides, report.replication.up_to_date, replica.release, proving.read_bytes, now)
-    return msgspec.structs.replace(state, proved_at=now, proof=report.proof, mismatch=report.mismatch)
+    return {"replicated_at": now, "failure": "", "snapshot": oldest.name, "snapshot_at": oldest.created_at}
 
 
 def replica_states(archive: Path, zfs: Zfs | None = None) -> list[ReplicaState]:
@@ -205,5 +241,5 @@ def _release_of(zfs: Zfs, path: Path) -> tuple[str, str] | None:
 
 def _key_file(archive: Path, settings: ReplicaSettings, key: Path | None) -> str:
     if key is not None:
-        return str(key)
-    return str(archive / settings.key_file) if settings.key_file else ""
+        return str(key.expanduser())
+    return str(archive / Path(settings.key_file).expanduser()) if settings.key_file else ""
