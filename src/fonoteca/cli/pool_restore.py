@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _LISTED = 20
 _RESULTS = {
     "restored": "restored", "planned": "would be restored", "good": "whole already", "absent": "not in the snapshot",
+    "unrecorded": "left out, since nobody recorded what it should be (--into FOLDER brings it beside)",
     "damaged": "damaged in the snapshot too", "in-the-way": "left alone, since another file is in the way",
 }  # fmt: skip
 
@@ -92,9 +94,13 @@ def _store(restored: RestoredStore) -> str:
         "same": "the same snapshots by their guid, the same SHA256SUMS, and every listed file read",
         "no-release": "the same snapshots by their guid; no snapshot holds a release, so no file could be proved",
         "not-the-same": f"NOT the same: {restored.mismatch}",
+        "earlier": "",
         None: "",
     }[restored.proved]
     lines = [f"{restored.origin} is back as {restored.dataset}: {told}"]
+    if restored.restored_at is not None:
+        day = time.strftime("%Y-%m-%d", time.localtime(restored.restored_at))
+        lines = [f"{restored.dataset} was restored on {day}; nothing was received or read now"]
     return "\n".join([*map(on_one_line, lines), *numbered(restored.next_steps)])
 
 

@@ -1,10 +1,13 @@
 """The whole store on new disks: the pool made from its plan, everything received from a replica, proved, and only then opened for writing.
 
-Killed anywhere, the next run goes on: the pool is there, what was received is received, what was proved is marked so.
+Killed anywhere, the next run goes on: the pool is there, what was received is received. A proof that was cut begins anew; what was
+proved and opened is marked so, and is not read again.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -16,16 +19,16 @@ from fonoteca.pools.listing import parse_properties, read_dataset_properties
 from fonoteca.pools.making import MakingStep
 from fonoteca.pools.proving_replica import SnapshotProof
 from fonoteca.pools.replace_steps import Step
-from fonoteca.pools.replica_sides import Side
+from fonoteca.pools.replication import DatasetState
+from fonoteca.pools.restored_marks import SNAPSHOT_MARK, Marks, lacking, mark_of, read_marks
 from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.pool.create import CreationPlan, PoolMaker
 from fonoteca.workflows.pool.prove_replica import prove_replica
-from fonoteca.workflows.pool.replica_source import target_of
+from fonoteca.workflows.pool.replica_source import ReadSide, only, target_of
 from fonoteca.workflows.pool.replicate import ReplicationOptions, ReplicationReport, replicate
 
-MARK = "fonoteca:restored"  # on the dataset of the store, when all of it was received and proved
-
-Proved = Literal["same", "no-release", "not-the-same"]
+Proved = Literal["same", "no-release", "not-the-same", "earlier"]
+"""earlier: all of it was restored by a former run (`restored_at`), and nothing was read now."""
 
 
 class RestoredStore(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,7 @@ class RestoredStore(msgspec.Struct, frozen=True, kw_only=True):
     proved: Proved | None = None
     mismatch: str = ""
     proof: SnapshotProof | None = None
+    restored_at: int | None = None
     next_steps: tuple[Step, ...] = ()
     is_done: bool = False
 
@@ -46,7 +50,7 @@ class RestoredStore(msgspec.Struct, frozen=True, kw_only=True):
 class StoreRestorer:
     """Brings the store from `source` to the pool of a plan."""
 
-    def __init__(self, zfs: Zfs, source: Side, maker: PoolMaker, progress: Progress) -> None:
+    def __init__(self, zfs: Zfs, source: ReadSide, maker: PoolMaker, progress: Progress) -> None:
         self.zfs, self.source, self.maker, self.progress = zfs, source, maker, progress
         name = maker.plan.datasets[0].name.split("/")[0] if maker.plan.datasets else source.place.dataset.rpartition("/")[2]
         self.dataset = f"{maker.plan.name}/{name}"
@@ -59,7 +63,7 @@ class StoreRestorer:
             raise NotFoundError(f"{self.source.place} has no snapshot to restore from", "zfs list -t snapshot shows those that are there.")
         steps = _of_pool(self.maker.prepare())
         known = self.maker.read_pool() is not None
-        planned = replicate(self.source, self.target, ReplicationOptions(is_dry_run=True), self.progress) if known else None
+        planned = self._receive(self._lacking(states, self._marks()), is_dry_run=True) if known else None
         size = planned.sent_bytes if planned is not None else None
         return RestoredStore(
             origin=str(self.source.place), dataset=self.dataset, commands=steps, bytes=size, datasets=tuple(state.name for state in states)
@@ -69,24 +73,39 @@ class StoreRestorer:
         """Make the pool, receive, prove, open. What is not the same as the replica stays read-only."""
         for step in prepared.commands:
             self.zfs.run(*step.command, timeout_s=1800)
-        if not self._is_marked():
-            report = self._receive()
+        states, marks = self.source.states(), self._marks()
+        missing = self._lacking(states, marks)
+        proved: Proved = "earlier"
+        proof = None
+        if missing:
+            report = self._receive(missing)
             proof, mismatch = self._prove(report)
             if mismatch:
                 return self._told(prepared, "not-the-same", proof, mismatch)
-            self.zfs.zfs("set", f"{MARK}={'proved' if proof else 'received'}", self.dataset)
-            proved: Proved = "same" if proof else "no-release"
-        else:
-            proof, proved = None, "same" if self._mark() == "proved" else "no-release"
-        names = self._open()
-        self.maker.carry_out(self.maker.prepare())  # datasets that the replica lacks, and properties of the plan
-        for name in names:
-            self._mount(name)
-        return self._told(prepared, proved, proof, "")
+            proved = "same" if proof else "no-release"
+            self._mark(report, marks, is_proved=proof is not None)
+        self._open_all(self._names(states))
+        told = self._told(prepared, proved, proof, "")
+        return msgspec.structs.replace(told, restored_at=marks.at if proved == "earlier" else None)
 
-    def _receive(self) -> ReplicationReport:
-        report = replicate(self.source, self.target, ReplicationOptions(), self.progress)
-        for conflict in report.conflicts:
+    def _names(self, states: Sequence[DatasetState]) -> dict[str, str]:
+        """The name here of each dataset of the source."""
+        return {state.name: self.dataset + state.name.removeprefix(self.source.place.dataset) for state in states}
+
+    def _marks(self) -> Marks:
+        try:
+            return read_marks(self.zfs, self.dataset)
+        except NotFoundError:
+            return Marks()
+
+    def _lacking(self, states: Sequence[DatasetState], marks: Marks) -> list[str]:
+        return lacking(states, self._names(states), self.target.states(), marks)
+
+    def _receive(self, names: list[str], *, is_dry_run: bool = False) -> ReplicationReport:
+        if not names:
+            return ReplicationReport(str(self.source.place), str(self.target.place), is_dry_run)
+        report = replicate(only(self.source, names), self.target, ReplicationOptions(is_dry_run=is_dry_run), self.progress)
+        for conflict in [] if is_dry_run else report.conflicts:
             raise conflict.error()
         return report
 
@@ -97,14 +116,22 @@ class StoreRestorer:
         except NotFoundError:
             return None, ""
 
-    def _mark(self) -> str:
-        return read_dataset_properties(self.zfs, self.dataset, [MARK]).get(MARK, "-")
+    def _mark(self, report: ReplicationReport, marks: Marks, *, is_proved: bool) -> None:
+        """The store's own mark last: before it is set, everything is received on and proved anew."""
+        for base in report.up_to_date:
+            self.zfs.zfs("set", f"{SNAPSHOT_MARK}={base.guid}", base.target)
+        if marks.at is None:
+            self.zfs.zfs("set", mark_of(int(time.time()), is_proved=is_proved), self.dataset)
 
-    def _is_marked(self) -> bool:
-        try:
-            return self._mark() in ("proved", "received")
-        except NotFoundError:
-            return False
+    def _open_all(self, names: Mapping[str, str]) -> None:
+        """For writing; then what the plan has beside: its properties, and datasets that the replica lacks."""
+        opened = self._open()
+        prepared = self.maker.prepare()
+        theirs = set(names.values())
+        steps = [step for step in prepared.steps if step.command[:2] != ("zfs", "create") or step.command[-1] not in theirs]
+        self.maker.carry_out(msgspec.structs.replace(prepared, steps=tuple(steps)))
+        for name in opened:
+            self._mount(name)
 
     def _open(self) -> list[str]:
         """Let go of what kept it as it was received."""
