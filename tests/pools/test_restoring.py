@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fonoteca.ground.errors import NotFoundError, UsageError
-from fonoteca.pools.restoring import Origin, choose_dataset, choose_snapshot, clone_commands, parse_origin, restored_name, swap_steps
+from fonoteca.pools.restoring import (
+    Origin,
+    choose_dataset,
+    choose_place,
+    choose_snapshot,
+    clone_commands,
+    make_aside,
+    open_steps,
+    parse_origin,
+    restored_name,
+    swap_steps,
+)
 from fonoteca.pools.snapshots import Snapshot
 
 REPLICAS = {"attic": "backup/fonoteca", "far": "ssh://keeper@far:2222/backup/fonoteca"}
@@ -78,22 +89,46 @@ def test_clones_come_parents_first_with_what_was_set_and_nothing_that_would_be_i
     ]
 
 
-def test_a_restored_name_is_never_that_of_live_data_nor_too_long() -> None:
-    assert restored_name("tank/a", "monday") == "tank/a_from_monday"
+def test_a_restored_name_lies_outside_of_every_store_and_is_not_too_long() -> None:
+    assert restored_name("tank/fonoteca/archive", "monday") == "tank/restored/archive_from_monday"
+    assert restored_name("tank", "monday") == "tank/restored/tank_from_monday"
+    assert make_aside("tank/restored/x")[-1] == "tank/restored"
     with pytest.raises(UsageError, match="too long"):
         restored_name("tank/" + "a" * 150, "b" * 60)
 
 
-def test_the_swap_destroys_nothing_and_keeps_the_place() -> None:
-    steps = swap_steps("tank/a", "tank/a_back", ["tank/a_back", "tank/a_back/sub"], "/srv/music", is_clone=True)
+def test_what_was_received_takes_the_place_of_what_it_is_called_like() -> None:
+    there = ["tank", "tank/fonoteca", "tank/fonoteca/archive", "backup/fonoteca/archive"]
+    assert choose_place("backup/fonoteca/archive", "tank/back", there) == "tank/fonoteca/archive"
+    assert choose_place("backup/of/fonoteca/archive", "tank/back", there) == "tank/fonoteca/archive"
+    assert choose_place("backup/fonoteca/archive", "tank/back", there[:2]) == "tank/fonoteca/archive"
+    assert choose_place("backup/fonoteca/other", "tank/fonoteca/other", [*there, "tank/fonoteca/other"]) == "tank/fonoteca/other"
+    assert choose_place("backup", "tank/back", there) is None
+
+
+def test_the_swap_destroys_nothing_keeps_the_place_and_leaves_the_old_one_outside_of_the_store() -> None:
+    steps = swap_steps("tank/a", "tank/back", ["tank/back", "tank/back/sub"], "/srv/music", base="two words")
     lines = [step.line for step in steps]
     assert not any("destroy" in line or "rollback" in line for line in lines)
-    assert (
-        lines.index("zfs promote tank/a_back")
-        < lines.index("zfs rename tank/a tank/a_before")
-        < lines.index("zfs rename tank/a_back tank/a")
-    )
+    assert lines.index("zfs promote tank/back") < lines.index("zfs create -p -o canmount=off tank/restored")
+    assert lines.index("zfs rename tank/a tank/restored/a_before") < lines.index("zfs rename tank/back tank/a")
     assert "zfs set mountpoint=/srv/music tank/a" in lines and "zfs set canmount=on tank/a/sub" in lines
     assert all(step.words for step in steps)
-    plain = [step.line for step in swap_steps("tank/a", "tank/a_back", ["tank/a_back"], None, is_clone=False)]
-    assert not any("promote" in line or "mountpoint" in line for line in plain)
+    told = [step.words for step in steps]
+    assert "zfs clone -o readonly=on -o canmount=noauto 'REPLICA/sub@two words' REPLICA_new/sub" in told
+    assert told.index("zfs rename REPLICA REPLICA_before") < told.index("zfs rename REPLICA_new REPLICA")
+
+
+def test_what_was_received_is_opened_with_properties_and_put_in_its_place() -> None:
+    settings = {"tank/back": {"recordsize": "1M", "quota": "5", "compression": "zstd"}}
+    assert [step.line for step in open_steps(["tank/back", "tank/back/sub"], settings)] == [
+        "zfs inherit readonly tank/back",
+        "zfs set recordsize=1M compression=zstd tank/back",
+        "zfs inherit readonly tank/back/sub",
+    ]
+    lines = [step.line for step in swap_steps("tank/a", "tank/back", ["tank/back"], None)]
+    assert not any("promote" in line or "mountpoint" in line for line in lines)
+    assert {"zfs rename tank/a tank/restored/a_before", "zfs rename tank/back tank/a", "zfs set canmount=on tank/a"} <= set(lines)
+    alone = [step.line for step in swap_steps("tank/a", "tank/a", ["tank/a"], None, is_there=False)]
+    assert not any("rename" in line for line in alone) and "zfs set canmount=on tank/a" in alone
+    assert not any("rename" in step.line for step in swap_steps("tank", "tank/restored/tank_from_m", ["tank/restored/tank_from_m"], None))

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 import msgspec
 
 from fonoteca.ground.errors import NotFoundError, UsageError
 from fonoteca.ground.progress import Progress
+from fonoteca.pools.dataset_properties import store_datasets
 from fonoteca.pools.listing import parse_properties, read_datasets
 from fonoteca.pools.replace_steps import Command, Step
 from fonoteca.pools.replica_sides import Side
-from fonoteca.pools.restoring import Origin, choose_snapshot, clone_commands, restored_name, swap_steps
+from fonoteca.pools.restoring import (
+    Origin,
+    choose_place,
+    choose_snapshot,
+    clone_commands,
+    make_aside,
+    open_steps,
+    restored_name,
+    swap_steps,
+)
 from fonoteca.pools.snapshots import Snapshot, read_snapshots
 from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.pool.replica_source import target_of
@@ -39,12 +49,13 @@ def clone_dataset(zfs: Zfs, origin: Origin, into: str | None, *, dry_run: bool) 
     existing = {row.name: row for row in read_datasets(zfs)}
     _refuse_live(zfs, new, snapshot, existing)
     properties = {one.dataset: _set_properties(zfs, one.dataset) for one in together}
-    commands = [command for command in clone_commands(together, origin.dataset, new, properties) if command[-1] not in existing]
+    wanted = [*([] if into else [make_aside(new)]), *clone_commands(together, origin.dataset, new, properties)]
+    commands = [command for command in wanted if command[-1] not in existing]
     names = [new + one.dataset.removeprefix(origin.dataset) for one in sorted(together, key=lambda one: one.dataset)]
     if not dry_run:
         for command in commands:
             zfs.run(*command)
-    steps = swap_steps(origin.dataset, new, names, _own_mountpoint(zfs, origin.dataset), is_clone=True)
+    steps = swap_steps(origin.dataset, new, names, _own_mountpoint(zfs, origin.dataset), base=snapshot.name)
     return RestoredDataset(snapshot=snapshot.full_name, dataset=new, commands=tuple(commands), next_steps=steps, is_done=not dry_run)
 
 
@@ -76,6 +87,19 @@ def receive_dataset(zfs: Zfs, origin: Origin, source: Side, into: str, progress:
     for conflict in report.conflicts:
         raise conflict.error()
     names = list(dict.fromkeys([one.step.target for one in report.sent] + [one.target for one in report.up_to_date]))
-    steps = [Step("It is as it was received: read-only.", ("zfs", "get", "-r", "readonly", into))]
-    steps += [Step("Open it for writing.", ("zfs", "inherit", "readonly", name)) for name in names]
-    return RestoredDataset(snapshot=origin.words, dataset=into, commands=(), next_steps=tuple(steps), is_done=not dry_run)
+    steps = _steps_of_received(zfs, origin, into, names)
+    return RestoredDataset(snapshot=origin.words, dataset=into, commands=(), next_steps=steps, is_done=not dry_run)
+
+
+def _steps_of_received(zfs: Zfs, origin: Origin, into: str, names: Sequence[str]) -> tuple[Step, ...]:
+    """Streams bring no properties: they are those of the live datasets, or of a store as pool create makes it."""
+    existing = {row.name for row in read_datasets(zfs)} - set(names)
+    place = choose_place(origin.dataset, into, existing) or into
+    live = {name: place + name.removeprefix(into) for name in names}
+    usual = {one.name.rpartition("/")[2]: one.properties for one in store_datasets(0)}
+    properties = {
+        name: _set_properties(zfs, other) if other in existing else usual.get(other.rpartition("/")[2], {}) for name, other in live.items()
+    }
+    is_there = place in existing
+    mountpoint = _own_mountpoint(zfs, place) if is_there else None
+    return (*open_steps(names, properties), *swap_steps(place, into, names, mountpoint, is_there=is_there))
