@@ -56,6 +56,8 @@ def test_three_disks_of_a_vdev_cost_nothing_and_four_cost_tracks_that_heal_bring
             break
         blueprint.run("zpool clear tank")
     assert lost == 3
+    unnamed = json.loads(blueprint.run("zpool status -j --json-int -Ps tank").out)["pools"]["tank"]
+    assert unnamed["error_count"] > 0 and "errlist" not in unnamed, "what is asked where the names take too long"
     status, told = status_of(blueprint)
     assert status == 3 and told["verdict"] == "damaged" and told["recorded"] > 0
     titles = {thing["title"] for thing in told["damaged"] if thing.get("title")}

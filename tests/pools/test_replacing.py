@@ -266,6 +266,8 @@ def test_a_disk_that_answers_is_left_in_where_files_are_lost_or_others_have_erro
         assert steps[0].words.startswith("Leave ") and "may still read" in steps[0].words and not any(step.is_ours for step in steps)
     dead = msgspec.structs.replace(pool(*ten(d4=gone(4, 77))), error_count=40)
     assert judge(dead, find_place([dead], ["77"])).verdict == "safe", "it can read nothing"
+    beside = pool(*ten(d4=gone(4, 77)))
+    assert judge(beside, find_place([beside], ["ZX200005"])).verdict == "safe", "the dead one is counted already"
 
 
 def test_a_cache_is_removed_and_another_added() -> None:

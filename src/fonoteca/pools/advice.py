@@ -93,7 +93,7 @@ def _of_damage(health: PoolHealth, damage: DamageCounts, pool: str, archive: str
     if damage.mendable:
         steps.append(f"Mend the files of the archive: fonoteca heal{f' {shlex.quote(archive)}' if archive else ''}")
     if not health.damaged:
-        steps.append(f"See as root which files: fonoteca pool status {pool}")
+        steps.append(f"See as root which files, however long it takes: fonoteca pool status {pool} --time-limit 1800")
     elif damage.outside:
         steps.append(
             "Put the files that heal does not know back from a replica: fonoteca pool restore REPLICA PATH. A snapshot of this pool shares "

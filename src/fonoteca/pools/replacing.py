@@ -67,7 +67,8 @@ def _verdict(health: PoolHealth, place: Place, without: int, holds_data: bool) -
         return "safe"
     if without < 0:
         return "keep"
-    is_needed = place.leaf.state not in _GONE and (health.error_count or _others_with_errors(place))
+    others_do = any(leaf.state not in _GONE for leaf in _others_with_errors(place))
+    is_needed = place.leaf.state not in _GONE and (health.error_count or others_do)
     if (without == 0 and holds_data) or is_needed:
         return "careful"
     return "safe"

@@ -21,7 +21,7 @@ def plan_with_disks_here(zfs: Zfs, text: str, new: str | None, *, allow: Sequenc
     for word in allow:
         if word not in (*ALLOWED, PULLED):
             raise UsageError(f"--allow {word} means nothing", f"It takes: {', '.join((*ALLOWED, PULLED))}.")
-    pools, sources = read_health(zfs), DiskSources(prefix=zfs.prefix)
+    pools, sources = read_health(zfs, with_names=False), DiskSources(prefix=zfs.prefix)
     disks = [*_whole_disks(sources, zfs), *_files(sources, zfs, pools, text, new)]
 
     def refuse(disk: Disk, brothers: Sequence[Disk]) -> None:

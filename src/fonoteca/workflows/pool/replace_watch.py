@@ -27,7 +27,7 @@ def watch_resilver(
     pace, facts = PaceKeeper(), list[str]()
     began = busy_at = time.monotonic()
     while True:
-        health = read_one_health(zfs, pool, with_names=False)
+        health = read_one_health(zfs, pool)
         watched = compare(before, health, successor)
         facts += watched.facts
         if not watched.is_over:
@@ -51,7 +51,7 @@ def _is_settled(health: PoolHealth, successor: str) -> bool:
 def send_spares_back(zfs: Zfs, pool: str, successor: str) -> list[str]:
     """What of the spares went back; ZFS, which sends back most by itself, may do so at the same moment."""
     facts = []
-    for spare in spares_to_send_back(read_one_health(zfs, pool, with_names=False), successor):
+    for spare in spares_to_send_back(read_one_health(zfs, pool), successor):
         try:
             zfs.zpool("detach", pool, spare)
         except (NotFoundError, DiskRefusedError):  # not in use any more: "no such device", or "reserved as a hot spare"
@@ -60,9 +60,9 @@ def send_spares_back(zfs: Zfs, pool: str, successor: str) -> list[str]:
     return facts
 
 
-def read_one_health(zfs: Zfs, pool: str, *, with_names: bool = True) -> PoolHealth:
-    """How this pool is; UsageError where it is gone."""
-    found = read_health(zfs, pool, with_names=with_names)
+def read_one_health(zfs: Zfs, pool: str) -> PoolHealth:
+    """How this pool is, without names of damaged files, which may take long; UsageError where it is gone."""
+    found = read_health(zfs, pool, with_names=False)
     if not found:
         raise UsageError(f"{pool} is not imported any more", "zpool import tells which pools there are.")
     return found[0]
