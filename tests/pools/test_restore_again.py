@@ -1,7 +1,8 @@
-"""A store that was restored is restored again: nothing is read, nothing is said to be proved, and no dataset of the replica is made empty."""
+"""A store that was restored is restored again: nothing is read or said to be proved, and no dataset of the replica is made empty."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from fonoteca.pools.restoring import Origin
 from fonoteca.pools.transport import SshOptions
 from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.pool.create import CreationPlan, PoolMaker
+from fonoteca.workflows.pool.replica_book import book_folder
 from fonoteca.workflows.pool.replica_source import source_of
 from fonoteca.workflows.pool.restore_pool import StoreRestorer
 
@@ -97,3 +99,11 @@ def test_without_a_mark_of_its_own_a_store_is_proved(marks: str, monkeypatch: py
     monkeypatch.setattr("fonoteca.workflows.pool.restore_pool.prove_replica", lambda *given: (None, "other bytes"))
     assert run.carry_out(run.prepare()).proved == "not-the-same"
     assert not any("readonly" in words or "fonoteca:restored" in " ".join(words) for words in zfs.changes)
+
+
+def test_replication_from_a_pool_that_is_read_only_keeps_its_state_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert book_folder(tmp_path) == tmp_path
+    true = os.statvfs(tmp_path)
+    monkeypatch.setattr("os.statvfs", lambda path: os.statvfs_result((*true[:8], true.f_flag | os.ST_RDONLY, true.f_namemax)))
+    assert book_folder(tmp_path) == tmp_path / "state" / "fonoteca" and (tmp_path / "state" / "fonoteca").is_dir()

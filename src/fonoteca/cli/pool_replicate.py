@@ -75,7 +75,8 @@ def _replicas(
     target: str | None, source: str | None, into: str | None, name: str, archive: Path | None, key: Path | None, first: bool, setup: bool
 ) -> list[Replica]:
     from fonoteca.pools import Zfs
-    from fonoteca.workflows.pool.replicas import fetching, replicas_of, state_folder
+    from fonoteca.workflows.pool.replica_book import state_folder
+    from fonoteca.workflows.pool.replicas import fetching, replicas_of
 
     if (source is None) != (into is None) or (source is not None and target is not None):
         raise UsageError("--from and --into go together, without a target", "fonoteca pool replicate --from ssh://… --into backup/fonoteca")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,21 @@ from fonoteca.pools.snapshots import Snapshot
 
 BOOK = "replicas.json"
 _TRIES, _PAUSE_S = 300, 0.1
+
+
+def state_folder() -> Path:
+    """Where state is kept of replicas that belong to no archive of this machine."""
+    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "fonoteca"
+    with translate_os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def book_folder(archive: Path) -> Path:
+    """Beside archive.toml; of an archive on a file system that is read-only, with what belongs to no archive."""
+    with translate_os_errors(archive):
+        is_readonly = bool(os.statvfs(archive).f_flag & os.ST_RDONLY)
+    return state_folder() if is_readonly else archive
 
 
 def read_replica_states(folder: Path) -> list[ReplicaState]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from fonoteca.ground.errors import FonotecaError, NotFoundError, UsageError, translate_os_errors
+from fonoteca.ground.errors import FonotecaError, NotFoundError, UsageError
 from fonoteca.ground.files import lock_folder
 from fonoteca.ground.findings import Finding
 from fonoteca.ground.pool_settings import PoolSettings, ReplicaSettings
@@ -27,7 +27,7 @@ from fonoteca.pools.snapshots import Snapshot, read_snapshots
 from fonoteca.pools.transport import Place, SshOptions, parse_place
 from fonoteca.pools.zfs import Zfs
 from fonoteca.workflows.pool.prove_replica import prove_replica, read_snapshot
-from fonoteca.workflows.pool.replica_book import change_replica_state, read_replica_states, state_of, with_holds
+from fonoteca.workflows.pool.replica_book import book_folder, change_replica_state, read_replica_states, state_of, with_holds
 from fonoteca.workflows.pool.replicate import ReplicationOptions, ReplicationReport, replicate
 
 
@@ -77,9 +77,9 @@ def replicas_of(
     source = Place(settings.dataset or (release[0] if release else ""))
     if not source.dataset:
         raise NotFoundError(f"{archive} does not lie on ZFS", "Name the dataset of the store: dataset under [pool] of archive.toml.")
+    folder = book_folder(archive)
     return [
-        Replica(one, source, parse_place(one.target), archive, SshOptions(_key_file(archive, one, key), is_first), release)
-        for one in chosen
+        Replica(one, source, parse_place(one.target), folder, SshOptions(_key_file(archive, one, key), is_first), release) for one in chosen
     ]
 
 
@@ -114,14 +114,6 @@ def name_of(place: Place) -> str:
     """A name for a place that the settings do not name; the same each time."""
     word = re.sub(r"[^a-z0-9]+", "-", (place.host or place.dataset).lower()).strip("-")[:24] or "replica"
     return f"{word}-{hashlib.blake2b(str(place).encode(), digest_size=3).hexdigest()}"
-
-
-def state_folder() -> Path:
-    """Where state is kept of replicas that belong to no archive of this machine."""
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "fonoteca"
-    with translate_os_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def sides_of(replica: Replica, zfs: Zfs) -> tuple[Side, Side]:
