@@ -73,15 +73,14 @@ def plan_replacement(
     is_spare = any(leaf.state == "AVAIL" and path is not None and answers_to(leaf, path) for leaf in health.leaves())
     takes_by_itself = read_pool_properties(zfs, place.pool, ["autoreplace"]).get("autoreplace") == "on"
     around = Surroundings(disk, _candidates(place, disks, refuse), takes_by_itself, has_lights, is_spare)
-    successor = place.successor
-    if successor is not None and path is not None and path != successor.path:
-        raise DiskRefusedError(
-            f"{place.leaf.name} is being replaced by {successor.name} already",
-            f"Wait for it, or give that one up first: zpool detach {place.pool} {successor.guid or successor.name}",
-        )
     is_filled = is_being_filled(health, place)
     old = (place.predecessor if is_filled else None) or place.leaf
-    filled = successor or (place.leaf if is_filled else None)
+    filled = place.successor or (place.leaf if is_filled else None)
+    if filled is not None and path is not None and path != filled.path:
+        raise DiskRefusedError(
+            f"{old.name} is being replaced by {filled.name} already",
+            f"Wait for it, or give that one up first: zpool detach {place.pool} {handle_of(filled)}",
+        )
     taker = (filled.path or filled.name) if filled else path
     return Replacement(
         pool=place.pool, disk=place.leaf.name, handle=handle_of(old), introduction=introduce(place, disk), judgement=judgement,
