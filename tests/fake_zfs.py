@@ -89,7 +89,9 @@ def main() -> None:
     verb, *words = sys.argv[1:]
     with open(ROOT / "history", "a") as history:
         history.write(" ".join(sys.argv[1:]) + "\n")
-    if verb == "list":
+    if verb == "list" and "-t" not in words:  # as zpool: every pool is there
+        sys.stdout.write(f"{words[-1]}\n")
+    elif verb == "list":
         list_datasets(words)
     elif verb == "send":
         send(words)

@@ -1,4 +1,4 @@
-"""`fonoteca pool configure`: ZED's mail and sanoid's policy, as files."""
+"""`fonoteca pool configure`: ZED's mail, sanoid's policy and timers of replication, as files."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def pool_configure(
     json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> int:
-    """Set up who is told what: ZED mails in plain words when a disk dies, sanoid makes and prunes snapshots,
-    timers replicate and prove. Shown first."""
+    """ZED mails in plain words when a disk dies, sanoid makes and prunes snapshots, timers replicate and prove. Shown first."""
     from fonoteca.workflows.pool.configuration import configure
 
     root = write if write is not None else Path("/")
