@@ -177,14 +177,15 @@ class _Run:
             )
 
     def _keep(self, dataset: str, snapshot: str, *, has_arrived: bool) -> None:
-        """Without holds the next send may find its base pruned: worth knowing, no reason to stop."""
+        """Without holds the next send may find its base pruned: worth knowing once for each dataset, no reason to stop."""
         if self.options.is_dry_run or not snapshot:
             return
         try:
             self.source.keep(dataset, snapshot, has_arrived=has_arrived)
         except FonotecaError as error:
             if has_arrived:
-                self.report.findings.append(Finding("base-not-held", f"{dataset}@{snapshot}", error.message))
+                others = [one for one in self.report.findings if one.code != "base-not-held" or one.path.partition("@")[0] != dataset]
+                self.report.findings = [*others, Finding("base-not-held", f"{dataset}@{snapshot}", error.message)]
 
 
 def _check(head: bytes, step: Step) -> None:
