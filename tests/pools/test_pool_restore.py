@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zfs_lab import Guest
+from zfs_lab import Guest, Ran
 
 pytestmark = pytest.mark.xdist_group("zfs-lab")
 
@@ -20,6 +22,15 @@ def restore(guest: Guest, *arguments: str, status: int = 0) -> dict[str, Any]:
     assert ran.status == status, (ran.out, ran.err)
     told: dict[str, Any] = json.loads(ran.out or ran.err)
     return told
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations" / "restore-to-new-hardware.md"
+
+
+def follow(guest: Guest, wanted: str, cwd: str, *more: str) -> list[Ran]:
+    """Commands of the page that change nothing, as they stand there."""
+    lines = re.findall(rf"^fonoteca ({wanted}.*--dry-run)$", PAGE.read_text("utf-8"), re.M)
+    return [guest.fonoteca(*shlex.split(line), *more, cwd=cwd) for line in lines]
 
 
 PLAN = """\
@@ -72,28 +83,53 @@ def test_an_album_and_a_file_come_back_proved_and_in_their_place(store: Guest) -
     assert restore(store, "@sunday", first, "--archive", ARCHIVE, status=1)["code"] == "not-found"
 
 
-def test_a_dataset_comes_back_under_a_name_of_its_own_and_is_swapped_by_the_printed_commands(store: Guest) -> None:
+def test_a_dataset_comes_back_outside_of_the_store_and_is_swapped_by_the_printed_commands(store: Guest) -> None:
     run = store.run
+    run("zfs snapshot -r tank/fonoteca@tuesday; truncate -s 10G /tmp/disk2; zpool create backup /tmp/disk2")
+    replicate = ("pool", "replicate", "--from", "tank/fonoteca", "--into", "backup/fonoteca", "--json")
+    store.fonoteca(*replicate, check=True)
     run(f"rm -r {ARCHIVE}/containers")
     told = restore(store, "tank/fonoteca/archive@monday")
-    assert told["dataset"] == "tank/fonoteca/archive_from_monday"
-    assert run("zfs get -Ho value recordsize tank/fonoteca/archive_from_monday").out.strip() == "1M"
+    new = "tank/restored/archive_from_monday"
+    assert told["dataset"] == new and run(f"zfs get -Ho value recordsize {new}").out.strip() == "1M"
     assert restore(store, "tank/fonoteca/archive@monday")["commands"] == []  # run again: nothing is left to do
     for step in told["next_steps"]:
         if step["command"] and step["command"][0] == "zfs":
             run(step["command"])
+        elif step["words"].startswith("zfs "):
+            run(step["words"].replace("REPLICA", "backup/fonoteca/archive"))
     assert members(store)
     assert store.fonoteca("verify", ARCHIVE).status == 0
-    run("zfs destroy -r tank/fonoteca/archive_before")  # the old one depends on nothing, nothing on it
+    run("zfs snapshot -r tank/fonoteca@wednesday")
+    sent = json.loads(store.fonoteca(*replicate, check=True).out)["replication"]["sent"]
+    assert {(one["step"]["target"], one["step"]["kind"]) for one in sent} == {
+        ("backup/fonoteca", "incremental"),
+        ("backup/fonoteca/archive", "incremental"),
+    }
+    (held,) = [line.split("\t") for line in run("zfs holds -H tank/restored/archive_before@tuesday").out.splitlines()]
+    run(["zfs", "release", held[1], held[0]])
+    run("zfs destroy -r tank/restored/archive_before")  # the old one depends on nothing, nothing on it
     assert members(store)
+
+    lost = restore(store, "backup/fonoteca/archive", "--into", "tank/back")
+    for step in lost["next_steps"]:
+        if step["command"] and step["command"][0] == "zfs":
+            run(step["command"])
+    assert members(store) and run("zfs get -Ho value recordsize,readonly,mounted tank/fonoteca/archive").out.split() == ["1M", "off", "yes"]
 
 
 def test_the_whole_store_comes_back_on_new_disks_from_a_replica(store: Guest) -> None:
     run = store.run
     sums = run(f"cd {ARCHIVE}; find . -type f ! -name '.lock' | sort | xargs sha256sum").out
     run("truncate -s 10G /tmp/disk2 /tmp/new1 /tmp/new2; zpool create backup /tmp/disk2")
-    run("zfs send -R tank/fonoteca@monday | zfs receive -u -o readonly=on backup/fonoteca; zpool destroy tank; rm /tmp/disk")
+    run("zfs send -R tank/fonoteca@monday | zfs receive -u -o readonly=on backup/fonoteca")
+    run("zfs snapshot -r tank/fonoteca@autosnap_2026-11-22_00:00:01_daily")
+    single = follow(store, "pool restore (?!.*--plan)", ARCHIVE)
+    assert [ran.status for ran in single] == [0, 0, 0], [ran.err for ran in single]
+    run("zpool destroy tank; rm /tmp/disk")
     store.put("/tmp/plan.toml", PLAN.encode())
+    (whole,) = follow(store, "pool restore backup.*--plan", "/tmp", "--allow", "files")
+    assert whole.status == 0 and "zpool create" in whole.out, whole.err
     command = ("backup/fonoteca", "--plan", "/tmp/plan.toml", "--allow", "files")
 
     unsaid = store.fonoteca("pool", "restore", *command)
@@ -104,4 +140,8 @@ def test_the_whole_store_comes_back_on_new_disks_from_a_replica(store: Guest) ->
     assert run("zfs get -Ho value recordsize,readonly tank/fonoteca/archive").out.split() == ["1M", "off"]
     assert run("zfs get -Ho value recordsize tank/fonoteca/databases").out.split() == ["16K"]
     run(f"touch {ARCHIVE}/writable")
-    assert restore(store, *command, "--yes")["proved"] == "same"  # run again: nothing is left to do
+    again = restore(store, *command, "--yes")  # nothing is left to do, and nothing is said to be proved
+    assert again["proved"] == "earlier" and again["restored_at"] and again["proof"] is None
+    run("zfs destroy -r tank/fonoteca/archive")
+    assert restore(store, *command, "--yes")["proved"] == "same"  # what was destroyed is received and proved again
+    assert run(f"cd {ARCHIVE}; find . -type f ! -name '.lock' | sort | xargs sha256sum").out == sums

@@ -155,7 +155,11 @@ def swap_steps(
     if base:
         steps += _on_replicas(dataset.rpartition("/")[2], base, [name.removeprefix(new) for name in datasets])
     steps.append(Step("Prove it.", ("fonoteca", "verify")))
-    return (*steps, Step(f"{old} holds what was there before; nothing here destroys it.")) if is_there else tuple(steps)
+    return (
+        (*steps, Step(f"{old} holds what was there before; nothing here destroys it. A replica may hold its newest snapshot (zfs holds)."))
+        if is_there
+        else tuple(steps)
+    )
 
 
 def _aside(dataset: str, old: str, mountpoint: str | None) -> Iterator[Step]:
