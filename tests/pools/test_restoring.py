@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,8 @@ from fonoteca.pools.restoring import (
     swap_steps,
 )
 from fonoteca.pools.snapshots import Snapshot
+from fonoteca.pools.zfs import Zfs
+from fonoteca.workflows.pool.restore_dataset import steps_of_received
 
 REPLICAS = {"attic": "backup/fonoteca", "far": "ssh://keeper@far:2222/backup/fonoteca"}
 
@@ -132,3 +136,35 @@ def test_what_was_received_is_opened_with_properties_and_put_in_its_place() -> N
     alone = [step.line for step in swap_steps("tank/a", "tank/a", ["tank/a"], None, is_there=False)]
     assert not any("rename" in line for line in alone) and "zfs set canmount=on tank/a" in alone
     assert not any("rename" in step.line for step in swap_steps("tank", "tank/restored/tank_from_m", ["tank/restored/tank_from_m"], None))
+
+
+class Told(Zfs):
+    """ZFS with these datasets; `properties` are what was set on tank/fonoteca/archive."""
+
+    def __init__(self, properties: str, *names: str) -> None:
+        super().__init__()
+        self.properties, self.names = properties, names
+
+    def run(self, *arguments: str | Path, timeout_s: float = 120) -> str:
+        if arguments[1] == "list":
+            return "".join(f"{name}\tfilesystem\t1\t1\t1\tno\t/{name}\n" for name in self.names)
+        assert arguments[-1] == "tank/fonoteca/archive"
+        return self.properties
+
+
+@pytest.mark.parametrize(
+    ("there", "settings", "has_place"),
+    [
+        (("tank", "tank/fonoteca", "tank/fonoteca/archive"), "recordsize=2M", True),
+        (("tank", "tank/fonoteca"), "recordsize=1M", False),
+    ],
+)
+def test_a_received_dataset_gets_the_properties_and_the_place_of_the_live_one(
+    there: tuple[str, ...], settings: str, has_place: bool
+) -> None:
+    zfs = Told("recordsize\t2M\nmountpoint\t/srv/music\n", *there, "tank/back")
+    lines = [step.line for step in steps_of_received(zfs, Origin("backup/fonoteca/archive"), "tank/back", ["tank/back"])]
+    assert lines[:2] == ["zfs inherit readonly tank/back", f"zfs set {settings} tank/back"]
+    assert ("zfs rename tank/fonoteca/archive tank/restored/archive_before" in lines) == has_place
+    assert ("zfs set mountpoint=/srv/music tank/fonoteca/archive" in lines) == has_place
+    assert lines.index("zfs rename tank/back tank/fonoteca/archive") < lines.index("zfs set canmount=on tank/fonoteca/archive")

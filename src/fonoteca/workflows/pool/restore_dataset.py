@@ -87,11 +87,11 @@ def receive_dataset(zfs: Zfs, origin: Origin, source: Side, into: str, progress:
     for conflict in report.conflicts:
         raise conflict.error()
     names = list(dict.fromkeys([one.step.target for one in report.sent] + [one.target for one in report.up_to_date]))
-    steps = _steps_of_received(zfs, origin, into, names)
+    steps = steps_of_received(zfs, origin, into, names)
     return RestoredDataset(snapshot=origin.words, dataset=into, commands=(), next_steps=steps, is_done=not dry_run)
 
 
-def _steps_of_received(zfs: Zfs, origin: Origin, into: str, names: Sequence[str]) -> tuple[Step, ...]:
+def steps_of_received(zfs: Zfs, origin: Origin, into: str, names: Sequence[str]) -> tuple[Step, ...]:
     """Streams bring no properties: they are those of the live datasets, or of a store as pool create makes it."""
     existing = {row.name for row in read_datasets(zfs)} - set(names)
     place = choose_place(origin.dataset, into, existing) or into
