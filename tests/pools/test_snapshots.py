@@ -130,6 +130,20 @@ def pinned(model: ModelZfs) -> tuple[set[str], set[str]]:
     return model.held("fonoteca:attic"), set(model.bookmarks)
 
 
+def test_what_is_sent_is_held_without_a_list_of_all_snapshots() -> None:
+    class Unlisted(ModelZfs):
+        def run(self, *arguments: str | Path, timeout_s: float = 120) -> str:
+            assert arguments[1] == "hold"
+            return super().run(*arguments, timeout_s=timeout_s)
+
+    model = Unlisted(in_order(3))
+    for _ in range(2):
+        hold_sending(model, "tank/fonoteca", "s3", "attic")
+    assert model.held(sending_tag("attic")) == {"tank/fonoteca@s3"}
+    with pytest.raises(NotFoundError):
+        hold_sending(model, "tank/fonoteca", "s9", "attic")
+
+
 def test_base_is_held_bookmarked_and_the_old_one_released() -> None:
     model = ModelZfs(in_order(3))
     pin_base(model, "tank/fonoteca", "s1", "attic")

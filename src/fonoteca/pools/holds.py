@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from fonoteca.ground.errors import NotFoundError, UsageError
+from fonoteca.ground.errors import NotFoundError, PoolError, UsageError
 from fonoteca.pools.snapshots import BATCH, Bookmark, Snapshot, read_bookmarks, read_snapshots
 from fonoteca.pools.zfs import Zfs
 
@@ -69,9 +69,11 @@ def release_hold(zfs: Zfs, tag: str, snapshots: Iterable[str]) -> None:
 
 def hold_sending(zfs: Zfs, dataset: str, snapshot: str, replica: str) -> None:
     """Hold a snapshot while it is sent, so that a send that is cut can be resumed. Idempotent."""
-    found = _find(read_snapshots(zfs, dataset), dataset, snapshot)
-    if sending_tag(replica) not in found.holds:
-        set_hold(zfs, sending_tag(replica), [found.full_name])
+    try:  # without listing first: there may be thousands of snapshots, and each is sent
+        set_hold(zfs, sending_tag(replica), [f"{dataset}@{snapshot}"])
+    except PoolError as error:
+        if "tag already exists" not in error.message:
+            raise
 
 
 def pin_base(zfs: Zfs, dataset: str, snapshot: str, replica: str) -> None:
