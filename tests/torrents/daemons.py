@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shlex
 import shutil
@@ -12,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,14 +23,13 @@ PASSWORD = "a password of your own"
 
 
 def free_port() -> int:
-    """A port that nobody uses now, neither by TCP nor by UDP."""
+    """A port that nobody uses now, neither by TCP nor by UDP, and that the system does not hand out to others (above 32767 it does)."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            try:
-                udp.bind(("127.0.0.1", tcp.getsockname()[1]))
-            except OSError:
-                continue
-            return int(tcp.getsockname()[1])
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, suppress(OSError):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            return port
 
 
 def read_block(language: str) -> str:
