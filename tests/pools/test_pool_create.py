@@ -280,25 +280,27 @@ def test_the_blueprint_is_made_from_its_plan_and_is_as_large_as_planned_to_the_b
     guest.put("/root/other.toml", write_plan_text(other).encode())
     refused = guest.fonoteca("pool", "create", "/root/other.toml", "--allow", "files", "--allow", "labelled", "--yes")
     assert refused.status == 1
-    assert "in the pool tank, which is imported" in refused.err
+    assert all(f"/tmp/v/{name}: in the pool tank, which is imported" in refused.err for name in ("d01", "d21"))  # d21 is a spare
     guest.run("zpool export tank")
     refused = guest.fonoteca("pool", "create", "/root/other.toml", "--allow", "files", "--yes")
     assert "label of the pool tank, which is not imported here [--allow labelled]" in refused.err
+    assert "/tmp/v/d21: label of ZFS that names no pool" in refused.err
 
 
 @lab
 def test_draid_with_special_and_log_vdevs_is_made_as_planned(guest: Guest) -> None:
-    files = iter(guest.sparse_disks(14))
+    files = iter(guest.sparse_disks(18))
     plan = store_plan(
         parse_layout("draid2:3d:8c:1s+1spare+special:mirrorx3+log:mirrorx2"), TB22, special_disk_bytes=TB22, whole_disks=False
     )
-    vdevs = [msgspec.structs.replace(vdev, disks=tuple(next(files) for _ in range(vdev.width))) for vdev in plan.vdevs]
+    planned = (*plan.vdevs, PlannedVdev("mirror", 2, "special"), PlannedVdev("mirror", 2, "dedup"))
+    vdevs = [msgspec.structs.replace(vdev, disks=tuple(next(files) for _ in range(vdev.width))) for vdev in planned]
     plan = msgspec.structs.replace(plan, vdevs=tuple(vdevs), spares=(next(files),))
     guest.put("/root/plan.toml", write_plan_text(plan).encode())
     made = guest.fonoteca("pool", "create", "/root/plan.toml", "--allow", "files", "--yes", "--json")
     assert made.status == 0, made.out + made.err
     report = json.loads(made.out)
-    assert report["pool_bytes"] == plan.reckoned_pool_bytes
+    assert report["differences"] == []  # sizes to the byte, with two special vdevs and one for dedup
     assert 0 <= report["shown_bytes"] - plan.reckoned_shown_bytes < 1 << 21  # used counts the metadata on the special vdev
     status = guest.run("zpool status tank").out
     assert all(word in status for word in ("draid2:3d:8c:1s-0", "special", "logs", "draid2-0-0"))
@@ -324,16 +326,29 @@ def test_real_disks_are_told_with_all_their_names_and_refused_where_they_hold_so
     guest.put("/etc/zfs/vdev_id.conf", f"alias shelf1-bay07 /dev/disk/by-path/{path}\n".encode())
     names = [one["by_id"][0] for one in disks]
     guest.run(f"mkswap {names[0]} 65536 && swapon {names[0]}")
-    guest.run(f"zpool create old {names[1]} && zpool export old && zpool create busy {names[2]}")
+    guest.run(f"zpool create old {names[1]} && zpool export old && zpool create busy {names[2]} spare {names[4]} cache {names[5]}")
     guest.run(["python3", "-c", _WRITE_TABLE, disks[3]["path"]])
     guest.run("udevadm trigger --settle --subsystem-match=block; udevadm settle")
     told = {one["by_id"][0]: one for one in json.loads(guest.fonoteca("pool", "disks", "--json", check=True).out)["disks"] if one["by_id"]}
     assert told[names[0]]["bay"] == "shelf1-bay07"
-    kinds = [[use["kind"] for use in told[name]["uses"]] for name in names[:4]]
-    assert kinds == [["swap", "formatted"], ["partitioned", "zfs-exported"], ["zfs-active"], ["partitioned"]]
+    kinds = [[use["kind"] for use in told[name]["uses"]] for name in names[:6]]
+    assert kinds == [
+        ["swap", "formatted"],
+        ["partitioned", "zfs-exported"],
+        ["zfs-active"],
+        ["partitioned"],
+        ["zfs-active"],
+        ["zfs-active"],
+    ]
 
     plan = store_plan(parse_layout("raidz1x3"), TB22)
-    for number, reason in ((0, "swap space in use"), (1, "label of the pool old"), (2, "in the pool busy"), (3, "partition")):
+    for number, reason in (
+        (0, "swap space in use"),
+        (1, "label of the pool old"),
+        (2, "in the pool busy"),
+        (3, "partition"),
+        (4, "in the pool busy"),
+    ):
         refused = _create(guest, plan, [names[number], *names[10:12]])
         assert (refused.status, reason in refused.err, names[number] in refused.err) == (1, True, True), refused.err
     assert "mounted at /" in _create(guest, plan, ["/dev/vda", *names[10:12]], "--allow", "names").err
