@@ -26,7 +26,9 @@ def taken_slots(count: int = 1, *, cache: Path | None = None, timeout_s: float =
     try:
         with locked(folder / "slots.lock"):
             while len(held) < count:
-                held += [handle for number in range(SLOTS) if len(held) < count and (handle := _try_slot(folder / f"slot{number}.lock"))]
+                for number in range(SLOTS):
+                    if len(held) < count and (handle := _try_slot(folder / f"slot{number}.lock")):
+                        held.append(handle)
                 if len(held) < count:
                     _check_time(deadline, timeout_s)
                     time.sleep(0.05)
